@@ -1,0 +1,69 @@
+# realtime: the server module with PGXS, the programs with rules of our own.
+
+EXTENSION = realtime
+EXTVERSION = 0.1
+MODULE_big = realtime
+
+HDRS = $(wildcard src/*.h src/*/*.h)
+PROTO_SRC = $(wildcard src/proto/*.c)
+MODULE_SRC = $(wildcard src/*.c src/api/*.c src/hub/*.c src/exec/*.c) $(PROTO_SRC)
+GATEWAY_SRC = $(wildcard src/gateway/*.c) $(PROTO_SRC)
+SQL_PARTS = $(sort $(wildcard sql/*.sql))
+
+OBJS = $(MODULE_SRC:.c=.o)
+GATEWAY_OBJS = $(GATEWAY_SRC:src/%.c=build/frontend/%.o)
+PROGRAMS = build/realtime_gateway
+
+DATA_built = realtime--$(EXTVERSION).sql
+EXTRA_CLEAN = build realtime--$(EXTVERSION).sql
+
+PG_CONFIG ?= pg_config
+
+# Bitcode for inlining is of no use here and costs a clang at install time.
+override with_llvm := no
+
+# Warnings of PostgreSQL's own headers, which -Wextra brings up, are not ours.
+WARNINGS = -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare \
+	-Wno-missing-field-initializers -Wno-cast-function-type
+
+PG_CPPFLAGS = -Isrc
+# Nothing of ours may clash with a name of the server's or another module's.
+# PostgreSQL 15 does not mark its exports by itself yet.
+PG_CFLAGS = $(WARNINGS) -fvisibility=hidden \
+	-D'PGDLLEXPORT=__attribute__((visibility("default")))'
+SHLIB_LINK = -lcrypto
+
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+# PGXS knows no header dependencies on this platform.
+$(OBJS) $(GATEWAY_OBJS): $(HDRS) Makefile
+
+FRONTEND_CFLAGS = $(CFLAGS) -D_GNU_SOURCE -DFRONTEND -Isrc \
+	-I$(includedir_server)
+# Debian keeps the static libraries in pkglibdir, a source build in libdir.
+FRONTEND_LIBS = $(foreach lib,libpgcommon.a libpgport.a, \
+	$(firstword $(wildcard $(pkglibdir)/$(lib) $(libdir)/$(lib)))) -lcrypto -lm
+
+build/frontend/%.o: src/%.c
+	@mkdir -p $(@D)
+	$(CC) $(FRONTEND_CFLAGS) -c -o $@ $<
+
+build/realtime_gateway: $(GATEWAY_OBJS)
+	$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(FRONTEND_LIBS)
+
+all: $(PROGRAMS)
+
+realtime--$(EXTVERSION).sql: $(SQL_PARTS)
+	cat $^ > $@
+
+install: install-programs
+uninstall: uninstall-programs
+
+.PHONY: install-programs uninstall-programs
+install-programs: $(PROGRAMS)
+	$(MKDIR_P) '$(DESTDIR)$(bindir)'
+	$(INSTALL_PROGRAM) $(PROGRAMS) '$(DESTDIR)$(bindir)'
+
+uninstall-programs:
+	rm -f $(PROGRAMS:build/%='$(DESTDIR)$(bindir)'/%)

@@ -1,0 +1,144 @@
+/*-------------------------------------------------------------------------
+ *
+ * bus_frame.c
+ *	  Frames between the hub and its programs: encode and decode.
+ *
+ * src/proto/bus_frame.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "proto/bus_frame.h"
+
+StaticAssertDecl(sizeof(BusHeader) == BUS_HEADER_BYTES, "BusHeader is padded");
+StaticAssertDecl(sizeof(BusMessageHead) == 24, "BusMessageHead is padded");
+StaticAssertDecl(sizeof(BusInterest) == 16, "BusInterest is padded");
+StaticAssertDecl(sizeof(BusHello) == 32, "BusHello is padded");
+
+/*
+ * Find the first frame in a buffer.
+ */
+ssize_t
+bus_frame_decode(const char *buf, size_t len, BusHeader *header, Slice *body)
+{
+	if (len < BUS_HEADER_BYTES)
+		return 0;
+	memcpy(header, buf, BUS_HEADER_BYTES);
+	if (header->length > BUS_MAX_BODY || header->reserved[0] != 0 ||
+		header->reserved[1] != 0 || header->reserved[2] != 0)
+		return -1;
+	if (len - BUS_HEADER_BYTES < header->length)
+		return 0;
+	*body = slice_make(buf + BUS_HEADER_BYTES, header->length);
+	return BUS_HEADER_BYTES + (ssize_t) header->length;
+}
+
+/*
+ * Write a frame's header.
+ */
+void
+bus_frame_header(char *dst, BusFrameType type, size_t length)
+{
+	BusHeader	header = {0};
+
+	Assert(length <= BUS_MAX_BODY);
+	header.length = (uint32) length;
+	header.type = (uint8) type;
+	memcpy(dst, &header, BUS_HEADER_BYTES);
+}
+
+/*
+ * Copy the fixed part of a body to dst and leave the rest in *rest.
+ */
+static bool
+take_fixed(Slice body, void *dst, size_t size, Slice *rest)
+{
+	if (body.len < size)
+		return false;
+	memcpy(dst, body.data, size);
+	*rest = slice_make(body.data + size, body.len - size);
+	return true;
+}
+
+/*
+ * BUS_CONFIG.
+ */
+bool
+bus_decode_hello(Slice body, BusHello *hello, Slice *settings)
+{
+	return take_fixed(body, hello, sizeof(*hello), settings) &&
+		hello->version == BUS_VERSION;
+}
+
+/*
+ * BUS_MESSAGE.
+ */
+bool
+bus_decode_message(Slice body, BusMessageHead *head, Slice *record)
+{
+	return take_fixed(body, head, sizeof(*head), record) && head->reserved == 0;
+}
+
+/*
+ * BUS_INTEREST.
+ */
+bool
+bus_decode_interest(Slice body, BusInterest *interest, Slice *topic)
+{
+	return take_fixed(body, interest, sizeof(*interest), topic) &&
+		interest->add <= 1 && interest->is_private <= 1 &&
+		topic->len >= 1 && topic->len <= TOPIC_MAX_BYTES;
+}
+
+/*
+ * Take the next setting off the list.
+ */
+int
+bus_next_setting(Slice *settings, const char **key, const char **value)
+{
+	const char *end = settings->data + settings->len;
+	const char *key_end;
+	const char *value_end;
+
+	if (settings->len == 0)
+		return 0;
+	*key = settings->data;
+	key_end = memchr(*key, '\0', settings->len);
+	if (key_end == NULL)
+		return -1;
+	*value = key_end + 1;
+	value_end = memchr(*value, '\0', end - *value);
+	if (value_end == NULL)
+		return -1;
+	*settings = slice_make(value_end + 1, end - (value_end + 1));
+	return 1;
+}
+
+/*
+ * Name of a statistic.
+ */
+const char *
+bus_stat_name(BusStat stat)
+{
+	static const char *const names[BUS_STAT_COUNT] = {
+		[BUS_STAT_CONNECTIONS] = "connections",
+		[BUS_STAT_CHANNELS] = "channels",
+		[BUS_STAT_TOPICS] = "topics",
+		[BUS_STAT_QUEUED_BYTES] = "queued_bytes",
+		[BUS_STAT_ACCEPTED] = "accepted",
+		[BUS_STAT_UPGRADED] = "upgraded",
+		[BUS_STAT_REFUSED] = "refused",
+		[BUS_STAT_JOINS] = "joins",
+		[BUS_STAT_JOIN_ERRORS] = "join_errors",
+		[BUS_STAT_MESSAGES] = "messages",
+		[BUS_STAT_DELIVERIES] = "deliveries",
+		[BUS_STAT_BYTES_OUT] = "bytes_out",
+		[BUS_STAT_FRAMES_IN] = "frames_in",
+		[BUS_STAT_MALFORMED] = "malformed",
+		[BUS_STAT_PROTOCOL_ERRORS] = "protocol_errors",
+		[BUS_STAT_SLOW_CLOSED] = "slow_closed",
+		[BUS_STAT_IDLE_CLOSED] = "idle_closed",
+		[BUS_STAT_PAUSES] = "pauses",
+	};
+
+	return names[stat];
+}

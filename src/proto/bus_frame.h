@@ -1,0 +1,141 @@
+/*-------------------------------------------------------------------------
+ *
+ * bus_frame.h
+ *	  Frames between the hub and its programs.
+ *
+ * A frame is BusHeader and then `length` bytes of body.  Both sides treat what
+ * they read as hostile: a frame that does not decode ends the peer.  Integers
+ * are in host byte order, because both ends live on one machine.
+ *
+ * src/proto/bus_frame.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef REALTIME_BUS_FRAME_H
+#define REALTIME_BUS_FRAME_H
+
+#include "proto/proto.h"
+
+#define BUS_VERSION 1
+#define BUS_FD 3				/* descriptor that a program inherits */
+#define BUS_HEADER_BYTES 8
+#define BUS_MAX_BODY (72 * 1024 * 1024) /* above max_message_size's maximum */
+
+typedef enum BusFrameType
+{
+	/* hub to program */
+	BUS_CONFIG = 1,				/* BusHello, then key NUL value NUL ... */
+	BUS_MESSAGE = 2,			/* BusMessageHead, then a WAL record body */
+	BUS_INTEREST_ACK = 3,		/* u64: all interest up to this seq holds */
+	BUS_GAP = 4,				/* u64 new epoch, then reason text: messages
+								 * were lost, every client must reconnect */
+	BUS_SHUTDOWN = 5,			/* reason text: close clients (1012) and end */
+
+	/* program to hub */
+	BUS_READY = 32,				/* addresses listened on, as text */
+	BUS_LOG = 33,				/* u8 BusLogLevel, then text */
+	BUS_INTEREST = 34,			/* BusInterest, then topic */
+	BUS_STATS = 35				/* u64[BUS_STAT_COUNT] */
+} BusFrameType;
+
+typedef enum BusLogLevel
+{
+	BUS_LOG_DEBUG = 0,
+	BUS_LOG_INFO = 1,			/* LOG in the server's log */
+	BUS_LOG_WARNING = 2,
+	BUS_LOG_FATAL = 3			/* the program ends after this */
+} BusLogLevel;
+
+typedef struct BusHeader
+{
+	uint32		length;			/* of the body, at most BUS_MAX_BODY */
+	uint8		type;			/* BusFrameType */
+	uint8		reserved[3];	/* zero */
+} BusHeader;
+
+/* Fixed part of BUS_CONFIG: what resume cursors are judged by. */
+typedef struct BusHello
+{
+	uint32		version;		/* BUS_VERSION */
+	uint32		slot;			/* number of this program, from 0 */
+	uint64		generation;		/* of the hub process */
+	uint64		epoch;			/* changes when continuity is lost */
+	uint64		position;		/* LSN released so far */
+} BusHello;
+
+/* Fixed part of BUS_MESSAGE. */
+typedef struct BusMessageHead
+{
+	uint64		commit_lsn;		/* end of the commit record */
+	uint32		index;			/* n-th message of its transaction, from 0 */
+	uint32		reserved;		/* zero */
+	int64		committed_at;	/* microseconds since 2000-01-01 UTC */
+} BusMessageHead;
+
+/* Fixed part of BUS_INTEREST. */
+typedef struct BusInterest
+{
+	uint64		seq;			/* counts up from 1 on each bus */
+	uint8		add;			/* 1 = wants the topic, 0 = no longer */
+	uint8		is_private;		/* which of the two rooms of that name */
+	uint8		reserved[6];	/* zero */
+} BusInterest;
+
+/*
+ * What a gateway reports about itself, as an array of u64; gauges say how
+ * things stand, the others count since the program started.
+ */
+typedef enum BusStat
+{
+	BUS_STAT_CONNECTIONS,		/* gauge: open WebSocket connections */
+	BUS_STAT_CHANNELS,			/* gauge: joined channels */
+	BUS_STAT_TOPICS,			/* gauge: topics with a member */
+	BUS_STAT_QUEUED_BYTES,		/* gauge: bytes waiting for sockets */
+	BUS_STAT_ACCEPTED,			/* connections accepted */
+	BUS_STAT_UPGRADED,			/* handshakes answered with 101 */
+	BUS_STAT_REFUSED,			/* requests refused before an upgrade */
+	BUS_STAT_JOINS,				/* joins answered ok */
+	BUS_STAT_JOIN_ERRORS,		/* joins answered with an error */
+	BUS_STAT_MESSAGES,			/* messages taken from the bus */
+	BUS_STAT_DELIVERIES,		/* messages queued to a client */
+	BUS_STAT_BYTES_OUT,			/* bytes written to sockets */
+	BUS_STAT_FRAMES_IN,			/* WebSocket messages from clients */
+	BUS_STAT_MALFORMED,			/* messages dropped as undecodable */
+	BUS_STAT_PROTOCOL_ERRORS,	/* connections closed for breaking RFC 6455 */
+	BUS_STAT_SLOW_CLOSED,		/* connections closed as slow readers */
+	BUS_STAT_IDLE_CLOSED,		/* connections closed for silence */
+	BUS_STAT_PAUSES,			/* times the bus was paused for a slow reader */
+	BUS_STAT_COUNT
+} BusStat;
+
+/*
+ * Find the first frame in buf[0..len).
+ *
+ * Returns the bytes it takes, 0 if it is not complete, or -1 if it can be no
+ * frame.  *header is filled as soon as BUS_HEADER_BYTES are there, so that a
+ * reader can size its buffer; *body points into buf.
+ */
+extern ssize_t bus_frame_decode(const char *buf, size_t len,
+								BusHeader *header, Slice *body) RT_MUSTCHECK;
+
+/* Write a header for a body of `length` bytes to dst[0..BUS_HEADER_BYTES). */
+extern void bus_frame_header(char *dst, BusFrameType type, size_t length);
+
+/*
+ * Bodies with a fixed part: copy it out and leave the rest in *rest.
+ * False if the body is too short or a field is out of range.
+ */
+extern bool bus_decode_hello(Slice body, BusHello *hello, Slice *settings) RT_MUSTCHECK;
+extern bool bus_decode_message(Slice body, BusMessageHead *head, Slice *record) RT_MUSTCHECK;
+extern bool bus_decode_interest(Slice body, BusInterest *interest, Slice *topic) RT_MUSTCHECK;
+
+/*
+ * Step through the settings of BUS_CONFIG: takes the next key and value (both
+ * NUL-terminated in place) off *settings.  1 = there was one, 0 = end, -1 = bad.
+ */
+extern int	bus_next_setting(Slice *settings, const char **key, const char **value) RT_MUSTCHECK;
+
+/* Name of a BusStat as shown by realtime.status(). */
+extern const char *bus_stat_name(BusStat stat);
+
+#endif							/* REALTIME_BUS_FRAME_H */

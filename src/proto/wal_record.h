@@ -1,0 +1,70 @@
+/*-------------------------------------------------------------------------
+ *
+ * wal_record.h
+ *	  One realtime message as it stands in the WAL and travels on the bus.
+ *
+ * The body is written once, by the sending backend, and is handed unchanged
+ * from the WAL to the gateways.  In the WAL a seal follows it: HMAC-SHA256
+ * over database, top transaction id and body (DESIGN.md section 1).
+ *
+ *	  body   version u8 | kind u8 | flags u8 | event_len u8
+ *			 | topic_len u16 | origin u16 | payload_len u32
+ *			 | inserted_at i64 | id 16 bytes | top_xid u64
+ *			 | topic | event | payload
+ *	  seal   32 bytes
+ *
+ * Integers are in host byte order: WAL only ever travels between machines of
+ * one architecture.
+ *
+ * src/proto/wal_record.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef REALTIME_WAL_RECORD_H
+#define REALTIME_WAL_RECORD_H
+
+#include "proto/proto.h"
+
+#define WAL_RECORD_PREFIX "realtime"	/* of the logical message */
+#define WAL_RECORD_VERSION 1
+#define WAL_RECORD_HEAD_BYTES 44
+#define WAL_RECORD_SEAL_BYTES 32
+#define MESSAGE_ID_BYTES 16
+
+typedef enum WalMessageKind
+{
+	WAL_MESSAGE_BROADCAST = 1	/* a row of realtime.messages */
+} WalMessageKind;
+
+#define WAL_MESSAGE_PRIVATE 0x01	/* for the private room of the topic */
+#define WAL_MESSAGE_BINARY 0x02 /* payload is bytes, not JSON text */
+
+/*
+ * A decoded message; the slices point into the encoded body.
+ */
+typedef struct WalMessage
+{
+	WalMessageKind kind;
+	uint8		flags;			/* WAL_MESSAGE_... */
+	uint16		origin;			/* node that wrote it; 0 = this cluster */
+	uint64		top_xid;		/* full id of the top-level transaction */
+	int64		inserted_at;	/* microseconds since 2000-01-01 UTC */
+	uint8		id[MESSAGE_ID_BYTES];	/* realtime.messages.id */
+	Slice		topic;			/* without TOPIC_PREFIX, 1..TOPIC_MAX_BYTES */
+	Slice		event;			/* 1..EVENT_MAX_BYTES */
+	Slice		payload;		/* JSON text or bytes */
+} WalMessage;
+
+/* Bytes that wal_record_encode() will write for msg, without a seal. */
+extern size_t wal_record_size(const WalMessage *msg);
+
+/* Write the body to dst, which has wal_record_size(msg) bytes. */
+extern void wal_record_encode(const WalMessage *msg, char *dst);
+
+/*
+ * Take a body apart.  False if any length or value in it is not as above;
+ * then *msg is undefined.  The JSON of the payload is not looked at.
+ */
+extern bool wal_record_decode(const char *data, size_t len, WalMessage *msg) RT_MUSTCHECK;
+
+#endif							/* REALTIME_WAL_RECORD_H */

@@ -1,0 +1,167 @@
+/*-------------------------------------------------------------------------
+ *
+ * emit.c
+ *	  From a backend into the WAL: seal a message and write its record.
+ *
+ * The record is part of the sender's transaction, so commit, rollback and
+ * savepoints need no code here.  What does is the wake-up: the hub is told
+ * after a commit, and only of transactions that sent something.  The callback
+ * runs after the transaction left the proc array, so the hub finds it visible.
+ *
+ * COMMIT PREPARED ends a transaction whose messages another session wrote; its
+ * backend cannot know whether there were any and wakes the hub in any case.
+ *
+ * src/api/emit.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "tcop/utility.h"
+
+#include "api/emit.h"
+#include "pg_compat.h"
+#include "seal.h"
+#include "shmem.h"
+
+/* Most bytes of one record that are built on the stack. */
+#define STACK_RECORD_BYTES 1024
+
+static bool wake_at_commit = false;
+static bool callback_registered = false;
+static ProcessUtility_hook_type prev_process_utility = NULL;
+
+/*
+ * Raise flush_wanted to lsn.
+ */
+static void
+want_flush(XLogRecPtr lsn)
+{
+	uint64		seen = pg_atomic_read_u64(&realtime_shared->flush_wanted);
+
+	while (seen < lsn &&
+		   !pg_atomic_compare_exchange_u64(&realtime_shared->flush_wanted, &seen, lsn))
+		;
+}
+
+/*
+ * Tell the hub that a commit record stands in the WAL.
+ *
+ * XactLastCommitEnd is ours: it ends the commit record just written, by this
+ * backend's COMMIT or COMMIT PREPARED.
+ */
+static void
+wake_hub(void)
+{
+	Latch	   *latch;
+
+	want_flush(XactLastCommitEnd);
+	latch = realtime_shared->hub_latch;
+	if (latch != NULL)
+		SetLatch(latch);
+}
+
+/*
+ * Transaction callback: wake the hub after a commit that sent something.
+ */
+static void
+at_transaction_end(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_COMMIT:
+			if (wake_at_commit)
+				wake_hub();
+			wake_at_commit = false;
+			break;
+		case XACT_EVENT_ABORT:
+		case XACT_EVENT_PREPARE:
+			wake_at_commit = false;
+			break;
+		default:
+			break;
+	}
+}
+
+/*
+ * Have the hub woken when the current transaction commits.
+ */
+static void
+request_wake_up(void)
+{
+	if (!callback_registered)
+	{
+		RegisterXactCallback(at_transaction_end, NULL);
+		callback_registered = true;
+	}
+	wake_at_commit = true;
+}
+
+/*
+ * Write one message as part of the current transaction.
+ */
+void
+emit_message(WalMessage *msg)
+{
+	char		on_stack[STACK_RECORD_BYTES];
+	size_t		body_size;
+	char	   *record;
+
+	Assert(msg->topic.len >= 1 && msg->topic.len <= TOPIC_MAX_BYTES);
+	Assert(msg->event.len >= 1 && msg->event.len <= EVENT_MAX_BYTES);
+
+	msg->origin = 0;
+	msg->top_xid = U64FromFullTransactionId(GetTopFullTransactionId());
+
+	body_size = wal_record_size(msg);
+	record = on_stack;
+	if (body_size + WAL_RECORD_SEAL_BYTES > sizeof(on_stack))
+		record = palloc(body_size + WAL_RECORD_SEAL_BYTES);
+
+	wal_record_encode(msg, record);
+	seal_compute(MyDatabaseId, slice_make(record, body_size), (uint8 *) record + body_size);
+	(void) LogTransactionalMessage(WAL_RECORD_PREFIX, record,
+								   body_size + WAL_RECORD_SEAL_BYTES);
+	if (record != on_stack)
+		pfree(record);
+
+	request_wake_up();
+	shmem_count(SHARED_EMITTED, 1);
+}
+
+/*
+ * ProcessUtility hook: look out for COMMIT PREPARED.
+ */
+static void
+process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
+				ProcessUtilityContext context, ParamListInfo params,
+				QueryEnvironment *queryEnv, DestReceiver *dest, QueryCompletion *qc)
+{
+	Node	   *statement = pstmt->utilityStmt;
+
+	if (IsA(statement, TransactionStmt) &&
+		((TransactionStmt *) statement)->kind == TRANS_STMT_COMMIT_PREPARED)
+		request_wake_up();
+
+	if (prev_process_utility)
+		prev_process_utility(pstmt, queryString, readOnlyTree, context, params,
+							 queryEnv, dest, qc);
+	else
+		standard_ProcessUtility(pstmt, queryString, readOnlyTree, context, params,
+								queryEnv, dest, qc);
+}
+
+/*
+ * Put the hook in place.
+ */
+void
+emit_install_hooks(void)
+{
+	prev_process_utility = ProcessUtility_hook;
+	ProcessUtility_hook = process_utility;
+}

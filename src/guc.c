@@ -1,0 +1,220 @@
+/*-------------------------------------------------------------------------
+ *
+ * guc.c
+ *	  Definition of the settings of realtime.*.
+ *
+ * The prefix is deliberately not reserved: policies and clients set runtime
+ * values like realtime.channel_name with set_config(), and those that we know
+ * of are defined here as ordinary user-settable strings.
+ *
+ * src/guc.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "utils/guc.h"
+
+#include "guc.h"
+
+char	   *realtime_database;
+char	   *realtime_listen_addresses;
+int			realtime_port;
+int			realtime_gateways;
+char	   *realtime_allowed_origins;
+int			realtime_flush_interval;
+int			realtime_max_message_size;
+int			realtime_spill_size;
+int			realtime_retention_minutes;
+int			realtime_on_error;
+int			realtime_max_connections;
+int			realtime_max_channels_per_client;
+int			realtime_max_frame_size;
+int			realtime_max_send_queue;
+int			realtime_send_timeout;
+int			realtime_header_timeout;
+int			realtime_idle_timeout;
+
+static char *retention;
+static char *topic;
+static char *channel_name;
+
+static const struct config_enum_entry on_error_options[] = {
+	{"error", ON_ERROR_ERROR, false},
+	{"warning", ON_ERROR_WARNING, false},
+	{NULL, 0, false}
+};
+
+/*
+ * Read a length of time like '3 days', '12h' or '0' into minutes.
+ *
+ * Not interval_in(): a check hook runs in the postmaster as well, where an
+ * error must not be thrown.
+ */
+static bool
+parse_retention(const char *value, int *minutes)
+{
+	static const struct
+	{
+		const char *name;
+		int			minutes;
+	}			units[] = {
+		{"min", 1}, {"minute", 1}, {"minutes", 1},
+		{"h", 60}, {"hour", 60}, {"hours", 60},
+		{"d", 1440}, {"day", 1440}, {"days", 1440},
+		{"week", 10080}, {"weeks", 10080}
+	};
+	char	   *end;
+	long		count;
+
+	errno = 0;
+	count = strtol(value, &end, 10);
+	if (end == value || errno != 0 || count < 0 || count > INT_MAX)
+		return false;
+	while (*end == ' ')
+		end++;
+	if (*end == '\0' && count == 0)
+	{
+		*minutes = 0;
+		return true;
+	}
+	for (int i = 0; i < (int) lengthof(units); i++)
+	{
+		if (pg_strcasecmp(end, units[i].name) != 0)
+			continue;
+		if (count > INT_MAX / units[i].minutes)
+			return false;
+		*minutes = (int) count * units[i].minutes;
+		return true;
+	}
+	return false;
+}
+
+static bool
+check_retention(char **newval, void **extra, GucSource source)
+{
+	int			minutes;
+
+	if (!parse_retention(*newval, &minutes))
+	{
+		GUC_check_errdetail("Expected a number and a unit: \"min\", \"hours\", \"days\" or \"weeks\".");
+		GUC_check_errhint("For example '3 days', or '0' to keep messages for ever.");
+		return false;
+	}
+	*extra = malloc(sizeof(int));	/* guc.c frees it with free() or guc_free() */
+	if (*extra == NULL)
+		return false;
+	*(int *) *extra = minutes;
+	return true;
+}
+
+static void
+assign_retention(const char *newval, void *extra)
+{
+	realtime_retention_minutes = *(int *) extra;
+}
+
+static void
+define_serving(void)
+{
+	DefineCustomStringVariable("realtime.database",
+							   "The database whose messages are served.",
+							   NULL, &realtime_database, "postgres",
+							   PGC_POSTMASTER, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("realtime.listen_addresses",
+							   "Addresses that WebSocket clients connect to.",
+							   "A comma-separated list of names or addresses; '*' means all, an empty value none.",
+							   &realtime_listen_addresses, "localhost",
+							   PGC_SIGHUP, GUC_LIST_INPUT, NULL, NULL, NULL);
+	DefineCustomIntVariable("realtime.port",
+							"TCP port that WebSocket clients connect to.",
+							NULL, &realtime_port, 4000, 1, 65535,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("realtime.gateways",
+							"Number of gateway programs sharing the port.",
+							NULL, &realtime_gateways, 1, 0, 64,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("realtime.allowed_origins",
+							   "Origins whose pages may connect.",
+							   "'*' for all, or a comma-separated list of scheme://host[:port].",
+							   &realtime_allowed_origins, "*",
+							   PGC_SIGHUP, 0, NULL, NULL, NULL);
+}
+
+static void
+define_messages(void)
+{
+	DefineCustomIntVariable("realtime.flush_interval",
+							"Least time between two WAL flushes of the hub for asynchronous commits.",
+							NULL, &realtime_flush_interval, 1, 0, 1000,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("realtime.max_message_size",
+							"Largest payload of one message.",
+							NULL, &realtime_max_message_size, 3000, 1, 65536,
+							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable("realtime.spill_size",
+							"Messages of one open transaction that the hub keeps in memory.",
+							"Beyond this it remembers where they are in the WAL and reads them again at commit.",
+							&realtime_spill_size, 1024, 64, 1024 * 1024,
+							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomStringVariable("realtime.retention",
+							   "How long realtime.messages keeps history.",
+							   "Partitions that are older are dropped; '0' keeps them for ever.",
+							   &retention, "3 days",
+							   PGC_SIGHUP, 0, check_retention, assign_retention, NULL);
+	DefineCustomEnumVariable("realtime.on_error",
+							 "What realtime.send() does with a message that cannot be sent.",
+							 "'error' raises it, 'warning' warns and sends nothing.",
+							 &realtime_on_error, ON_ERROR_ERROR, on_error_options,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("realtime.topic",
+							   "Topic that policies see as realtime.topic().",
+							   NULL, &topic, "", PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("realtime.channel_name",
+							   "Channel that policies see as realtime.channel_name().",
+							   NULL, &channel_name, "", PGC_USERSET, 0, NULL, NULL, NULL);
+}
+
+static void
+define_limits(void)
+{
+	DefineCustomIntVariable("realtime.max_connections",
+							"Most clients connected to one gateway.",
+							NULL, &realtime_max_connections, 100000, 1, 10000000,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("realtime.max_channels_per_client",
+							"Most channels that one connection may join.",
+							NULL, &realtime_max_channels_per_client, 100, 1, 1000000,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("realtime.max_frame_size",
+							"Largest message that a client may send.",
+							NULL, &realtime_max_frame_size, 5000, 1, 65536,
+							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable("realtime.max_send_queue",
+							"Most bytes waiting for one client before it is closed as too slow.",
+							NULL, &realtime_max_send_queue, 1024, 64, 1024 * 1024,
+							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable("realtime.send_timeout",
+							"Longest time that a client may leave a message unread.",
+							NULL, &realtime_send_timeout, 10000, 100, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("realtime.header_timeout",
+							"Longest time that a request may take to arrive.",
+							NULL, &realtime_header_timeout, 10000, 100, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("realtime.idle_timeout",
+							"Longest silence of a client.",
+							"supabase-js sends a heartbeat every 25 s.",
+							&realtime_idle_timeout, 60000, 1000, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+}
+
+void
+guc_define(void)
+{
+	define_serving();
+	define_messages();
+	define_limits();
+}

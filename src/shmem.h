@@ -1,0 +1,124 @@
+/*-------------------------------------------------------------------------
+ *
+ * shmem.h
+ *	  What the backends, the hub and the executors share.
+ *
+ * src/shmem.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef REALTIME_SHMEM_H
+#define REALTIME_SHMEM_H
+
+#include "access/xlogdefs.h"
+#include "datatype/timestamp.h"
+#include "port/atomics.h"
+#include "storage/latch.h"
+#include "storage/lwlock.h"
+
+#include "proto/bus_frame.h"
+
+#define MAX_GATEWAYS 64
+#define SECRET_BYTES 32
+
+/* Why the hub is not delivering, for realtime.status(). */
+typedef enum HubState
+{
+	HUB_DOWN,					/* no process */
+	HUB_CATCHING_UP,			/* reading what was written while it was down */
+	HUB_RUNNING,
+	HUB_HOLDING					/* a commit is not visible yet */
+} HubState;
+
+/*
+ * One gateway.  Written by the hub only, under RealtimeShared.lock; pid is 0
+ * while the slot has no process.
+ */
+typedef struct GatewaySlot
+{
+	int			pid;
+	bool		ready;			/* it listens */
+	TimestampTz started_at;
+	uint64		starts;			/* processes started in this slot */
+	uint64		stats[BUS_STAT_COUNT];	/* last BUS_STATS of this process */
+} GatewaySlot;
+
+/*
+ * Counters that only ever grow, since server start.  The hub writes all but
+ * SHARED_EMITTED, which backends add to.
+ */
+typedef enum SharedCounter
+{
+	SHARED_EMITTED,				/* messages written by backends */
+	SHARED_RELEASED,			/* messages handed on after commit */
+	SHARED_TRANSACTIONS,		/* transactions that had any */
+	SHARED_ROLLED_BACK,			/* messages dropped with their transaction */
+	SHARED_FORGED,				/* records whose seal is wrong */
+	SHARED_MALFORMED,			/* records that do not decode */
+	SHARED_SPILLED,				/* transactions that were read twice */
+	SHARED_HELD,				/* commits waited for to become visible */
+	SHARED_HOLD_USEC,			/* time spent on that */
+	SHARED_FLUSHES,				/* WAL flushes made by the hub */
+	SHARED_GAPS,				/* times continuity was lost */
+	SHARED_HUB_STARTS,
+	SHARED_GATEWAY_FAILURES,	/* gateways that ended without being asked */
+	SHARED_COUNTER_COUNT
+} SharedCounter;
+
+typedef struct RealtimeShared
+{
+	/*
+	 * Set before any other process runs and never changed: seals WAL records.
+	 */
+	uint8		secret[SECRET_BYTES];
+
+	/*
+	 * The hub's latch, for backends to set after commit.  Written by the hub
+	 * at its start and exit under `lock`; read by backends without it, because
+	 * a stale value points to the latch of a PGPROC that still exists: at worst
+	 * another process is woken for nothing.
+	 */
+	Latch	   *hub_latch;
+
+	/*
+	 * End of the latest asynchronous commit that sent something: the hub
+	 * flushes up to here.  Raised by backends.
+	 */
+	pg_atomic_uint64 flush_wanted;
+
+	pg_atomic_uint64 counters[SHARED_COUNTER_COUNT];
+
+	LWLock	   *lock;			/* protects all below */
+
+	int			hub_pid;		/* 0 = none; written by the hub */
+	HubState	hub_state;
+	uint64		generation;		/* counts hub starts since server start */
+	TimestampTz hub_started_at;
+	int			hub_failures;	/* hubs in a row that ended soon after */
+	uint64		epoch;			/* 0 = not known yet */
+
+	/*
+	 * Where a new hub goes on: reads from restart_lsn and leaves out what
+	 * committed at or before released_lsn.  Invalid = a fresh server.
+	 */
+	XLogRecPtr	restart_lsn;
+	XLogRecPtr	released_lsn;
+	XLogRecPtr	read_lsn;		/* how far the WAL was read */
+	TimestampTz released_at;	/* commit time of the last release */
+
+	GatewaySlot gateways[MAX_GATEWAYS];
+} RealtimeShared;
+
+/* NULL while the library was not preloaded. */
+extern RealtimeShared *realtime_shared;
+
+/* Ask for the memory; called once, from _PG_init while preloading. */
+extern void shmem_install(void);
+
+/* Add to a counter; any process. */
+extern void shmem_count(SharedCounter counter, uint64 n);
+
+/* Name of a counter as realtime.status() shows it. */
+extern const char *shared_counter_name(SharedCounter counter);
+
+#endif							/* REALTIME_SHMEM_H */

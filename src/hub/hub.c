@@ -1,0 +1,580 @@
+/*-------------------------------------------------------------------------
+ *
+ * hub.c
+ *	  The background worker that tails the WAL and feeds the gateways.
+ *
+ * Its loop: serve the bus, flush what asynchronous commits left unflushed,
+ * read WAL, release committed transactions one by one, sleep.  It is connected
+ * to no database, so that it is visible in pg_stat_activity, can be terminated
+ * and blocks no DROP DATABASE; it takes part in invalidations and barriers like
+ * any backend, therefore it never waits for anything but its latch.
+ *
+ * Ends with exit code 1, because a worker that ends with 0 is not restarted.
+ *
+ * src/hub/hub.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <signal.h>
+
+#include "access/xlog.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "utils/guc.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "exec/maintenance.h"
+#include "guc.h"
+#include "hub/bus_server.h"
+#include "hub/events.h"
+#include "hub/hub.h"
+#include "hub/position.h"
+#include "hub/programs.h"
+#include "hub/release.h"
+#include "hub/sealed.h"
+#include "hub/wal_reader.h"
+#include "hub/xact_buffer.h"
+#include "shmem.h"
+
+/* WAL skipped and things found in it per turn, before the bus is served. */
+#define WAL_PER_TURN (16 * 1024 * 1024)
+#define EVENTS_PER_TURN 4096
+
+/*
+ * Nobody wakes the hub for foreign WAL.  It looks by itself this often, so as
+ * not to fall behind the segments that checkpoints remove.
+ */
+#define IDLE_MS 250
+
+/* A standby's replay wakes nobody either. */
+#define STANDBY_POLL_MS 5
+
+/* Longest pause between two looks at a commit that is not visible. */
+#define HOLD_MAX_MS 100
+
+#define SAVE_INTERVAL_MS 1000
+#define EXPIRE_INTERVAL_MS 30000
+#define MAINTENANCE_INTERVAL_MS (60 * 60 * 1000)
+
+/* A hub that ends sooner than this after its start makes the next one wait. */
+#define HEALTHY_START_MS 1000
+#define MAX_START_DELAY_MS 10000
+
+typedef struct Hub
+{
+	WalReader  *reader;
+	uint64		epoch;
+	XLogRecPtr	released_lsn;	/* end of the last commit that is told of */
+	TimestampTz released_at;
+	bool		catching_up;	/* no gateway is open yet */
+	XLogRecPtr	catch_up_to;	/* until this is read */
+	long		hold_ms;		/* next pause of a hold; 0 = none */
+	bool		more;			/* there is more to do without waiting */
+	TimestampTz flushed_at;		/* last flush of ours */
+	TimestampTz saved_at;
+	HubPosition saved;
+	TimestampTz expired_at;
+	TimestampTz maintained_at;
+	TimestampTz warned_at;		/* last warning of a forged record */
+	MemoryContext turn_context; /* reset each turn */
+} Hub;
+
+static Hub	hub;
+
+/*
+ * Have the postmaster start the hub as soon as reading is possible.
+ */
+void
+hub_register(void)
+{
+	BackgroundWorker worker = {0};
+
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker.bgw_start_time = BgWorkerStart_ConsistentState;
+	worker.bgw_restart_time = 0;
+	strlcpy(worker.bgw_name, "realtime hub", BGW_MAXLEN);
+	strlcpy(worker.bgw_type, "realtime hub", BGW_MAXLEN);
+	strlcpy(worker.bgw_library_name, "realtime", BGW_MAXLEN);
+	strlcpy(worker.bgw_function_name, "realtime_hub_main", BGW_MAXLEN);
+	RegisterBackgroundWorker(&worker);
+}
+
+/*
+ * Milliseconds from then to now.
+ */
+static int64
+ms_since(TimestampTz then, TimestampTz now)
+{
+	return (now - then) / 1000;
+}
+
+/*
+ * Show in shared memory how far we are.
+ */
+static void
+publish_state(HubState state)
+{
+	XLogRecPtr	oldest = xact_buffer_oldest();
+	XLogRecPtr	read_lsn = wal_reader_position(hub.reader);
+
+	LWLockAcquire(realtime_shared->lock, LW_EXCLUSIVE);
+	realtime_shared->hub_state = state;
+	realtime_shared->epoch = hub.epoch;
+	realtime_shared->read_lsn = read_lsn;
+	realtime_shared->restart_lsn = XLogRecPtrIsInvalid(oldest) ? read_lsn : oldest;
+	realtime_shared->released_lsn = hub.released_lsn;
+	realtime_shared->released_at = hub.released_at;
+	LWLockRelease(realtime_shared->lock);
+}
+
+/*
+ * The hub is ending: nobody needs to wake it any more.
+ */
+static void
+at_hub_exit(int code, Datum arg)
+{
+	LWLockAcquire(realtime_shared->lock, LW_EXCLUSIVE);
+	realtime_shared->hub_latch = NULL;
+	realtime_shared->hub_pid = 0;
+	realtime_shared->hub_state = HUB_DOWN;
+	LWLockRelease(realtime_shared->lock);
+}
+
+/*
+ * Enter this process into shared memory.
+ */
+static void
+announce(void)
+{
+	LWLockAcquire(realtime_shared->lock, LW_EXCLUSIVE);
+	realtime_shared->hub_pid = MyProcPid;
+	realtime_shared->hub_latch = MyLatch;
+	realtime_shared->hub_state = HUB_CATCHING_UP;
+	realtime_shared->generation++;
+	LWLockRelease(realtime_shared->lock);
+	before_shmem_exit(at_hub_exit, (Datum) 0);
+	shmem_count(SHARED_HUB_STARTS, 1);
+}
+
+/*
+ * Write the position file, at most once a second.
+ */
+static void
+save_position(TimestampTz now, bool force)
+{
+	HubPosition position;
+
+	if (!force && ms_since(hub.saved_at, now) < SAVE_INTERVAL_MS)
+		return;
+	LWLockAcquire(realtime_shared->lock, LW_SHARED);
+	position.epoch = realtime_shared->epoch;
+	position.restart_lsn = realtime_shared->restart_lsn;
+	position.released_lsn = realtime_shared->released_lsn;
+	LWLockRelease(realtime_shared->lock);
+	hub.saved_at = now;
+	if (memcmp(&position, &hub.saved, sizeof(position)) == 0)
+		return;
+	position_save(&position);
+	hub.saved = position;
+}
+
+/*
+ * WAL that was still to be read is gone: say so and begin anew at its end.
+ */
+static void
+lose_continuity(const char *reason)
+{
+	HubPosition position;
+
+	shmem_count(SHARED_GAPS, 1);
+	position_begin_epoch(&position);
+	ereport(WARNING,
+			(errmsg("realtime has lost messages: %s", reason),
+			 errdetail("Delivery goes on at %X/%X in a new epoch; all clients are told to reconnect.",
+					   LSN_FORMAT_ARGS(position.restart_lsn)),
+			 errhint("The hub fell behind the WAL that the server keeps: consider a larger wal_keep_size.")));
+	release_abandon();
+	xact_buffer_clear();
+	wal_reader_seek(hub.reader, position.restart_lsn);
+	hub.epoch = position.epoch;
+	hub.released_lsn = position.released_lsn;
+	publish_state(HUB_RUNNING);
+	programs_tell_gap(hub.epoch, reason);
+}
+
+/*
+ * WalInterest: do we have messages of this transaction?
+ */
+static bool
+has_messages(TransactionId xid, void *arg)
+{
+	return xact_buffer_find(xid) != NULL;
+}
+
+/*
+ * A message that no function of ours has written.  Anybody can make one, so the
+ * log is told once a second at most.
+ */
+static void
+ignore_message(const WalEvent *event, SharedCounter counter)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	shmem_count(counter, 1);
+	if (ms_since(hub.warned_at, now) < 1000)
+		return;
+	hub.warned_at = now;
+	ereport(LOG,
+			(errmsg("realtime has ignored a forged message at %X/%X",
+					LSN_FORMAT_ARGS(event->lsn)),
+			 errdetail("Transaction %u wrote it with pg_logical_emit_message().",
+					   event->xid)));
+}
+
+/*
+ * A message in the WAL.
+ */
+static void
+take_message(const WalEvent *event)
+{
+	WalMessage	message;
+	Slice		body;
+
+	switch (sealed_open(event, &message, &body))
+	{
+		case SEALED_GENUINE:
+			xact_buffer_add((TransactionId) message.top_xid, event->lsn, event->xid, body,
+							realtime_spill_size * (size_t) 1024);
+			break;
+		case SEALED_FORGED:
+			ignore_message(event, SHARED_FORGED);
+			break;
+		case SEALED_MALFORMED:
+			ignore_message(event, SHARED_MALFORMED);
+			break;
+		case SEALED_FOREIGN:
+			break;
+	}
+}
+
+/*
+ * A transaction that has messages is committed.
+ */
+static void
+take_commit(const WalEvent *event)
+{
+	BufferedXact *xact = xact_buffer_find(event->xid);
+
+	if (xact == NULL)
+		return;
+	/* an earlier hub has told of it */
+	if (event->end <= hub.released_lsn)
+		xact_buffer_drop(xact);
+	else
+		release_begin(xact, event);
+}
+
+/*
+ * A transaction that has messages is rolled back.
+ */
+static void
+take_abort(const WalEvent *event)
+{
+	BufferedXact *xact = xact_buffer_find(event->xid);
+
+	if (xact == NULL)
+		return;
+	shmem_count(SHARED_ROLLED_BACK, xact->count);
+	xact_buffer_drop(xact);
+}
+
+/*
+ * Go on with the commit in hand.  True when reading may go on.
+ */
+static bool
+release(void)
+{
+	while (release_pending())
+	{
+		if (!bus_server_has_room())
+			return false;
+		switch (release_step())
+		{
+			case RELEASE_DONE:
+				hub.released_lsn = release_commit_lsn();
+				hub.released_at = release_committed_at();
+				release_abandon();
+				break;
+			case RELEASE_HELD:
+				/* the committing backend wakes us; the pause is a safety net */
+				hub.hold_ms = hub.hold_ms == 0 ? 1 : Min(hub.hold_ms * 2, HOLD_MAX_MS);
+				return false;
+			case RELEASE_BUSY:
+				hub.more = true;
+				return false;
+			case RELEASE_GAP:
+				lose_continuity("the WAL of a large transaction was removed before it could be read again");
+				break;
+		}
+		hub.hold_ms = 0;
+	}
+	return true;
+}
+
+/*
+ * Read WAL and release what is committed, as far as one turn goes.
+ */
+static void
+read_wal(void)
+{
+	WalEvent	event;
+
+	hub.more = false;
+	for (int i = 0; i < EVENTS_PER_TURN; i++)
+	{
+		if (!release() || !bus_server_has_room())
+			return;
+		switch (wal_reader_next(hub.reader, WAL_PER_TURN, &event))
+		{
+			case WAL_MESSAGE:
+				take_message(&event);
+				break;
+			case WAL_COMMIT:
+				take_commit(&event);
+				break;
+			case WAL_ABORT:
+				take_abort(&event);
+				break;
+			case WAL_GAP:
+				lose_continuity(wal_reader_error(hub.reader));
+				break;
+			case WAL_END:
+				return;
+			case WAL_BUSY:
+				hub.more = true;
+				return;
+		}
+	}
+	hub.more = true;
+}
+
+/*
+ * Flush the WAL up to the latest asynchronous commit that sent something, at
+ * most every realtime.flush_interval; waiting for the WAL writer would cost
+ * 138 ms (spec/lessons.md).  Returns the milliseconds until it is due, -1 if
+ * there is nothing to flush.
+ */
+static long
+flush_wal(TimestampTz now)
+{
+	XLogRecPtr	wanted = pg_atomic_read_u64(&realtime_shared->flush_wanted);
+	int64		waited;
+
+	if (RecoveryInProgress() || wanted <= GetFlushRecPtr(NULL))
+		return -1;
+	waited = ms_since(hub.flushed_at, now);
+	if (waited >= 0 && waited < realtime_flush_interval)
+		return realtime_flush_interval - waited;
+	XLogFlush(wanted);
+	hub.flushed_at = now;
+	shmem_count(SHARED_FLUSHES, 1);
+	return -1;
+}
+
+/*
+ * Signals, barriers, invalidations, settings.
+ */
+static void
+handle_interrupts(void)
+{
+	CHECK_FOR_INTERRUPTS();
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+		programs_reload();
+	}
+	AcceptInvalidationMessages();
+}
+
+/*
+ * Open the gateways once all is read that was there at our start: who connects
+ * then hears what is committed then.  A commit that is held may stay so for
+ * ever; its clients should be able to wait for it.
+ */
+static void
+check_caught_up(void)
+{
+	if (!hub.catching_up)
+		return;
+	if (hub.hold_ms > 0 || wal_reader_position(hub.reader) >= hub.catch_up_to ||
+		!hub.more)
+		hub.catching_up = false;
+}
+
+/*
+ * What is done now and then.
+ */
+static void
+do_chores(TimestampTz now)
+{
+	uint64		dropped;
+
+	save_position(now, false);
+	if (ms_since(hub.expired_at, now) >= EXPIRE_INTERVAL_MS)
+	{
+		hub.expired_at = now;
+		if (!release_pending())
+		{
+			dropped = xact_buffer_expire(wal_reader_position(hub.reader), wal_reader_tail());
+			if (dropped > 0)
+				shmem_count(SHARED_ROLLED_BACK, dropped);
+		}
+	}
+	if (ms_since(hub.maintained_at, now) >= MAINTENANCE_INTERVAL_MS &&
+		!RecoveryInProgress())
+	{
+		hub.maintained_at = now;
+		maintenance_launch();
+	}
+}
+
+/*
+ * The shorter of two times to wait, where -1 stands for ever.
+ */
+static long
+sooner(long a, long b)
+{
+	if (a < 0)
+		return b;
+	return b < 0 ? a : Min(a, b);
+}
+
+/*
+ * One turn.  Returns how long to sleep, in milliseconds.
+ */
+static long
+turn(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	long		timeout = RecoveryInProgress() ? STANDBY_POLL_MS : IDLE_MS;
+
+	handle_interrupts();
+	events_dispatch();
+	timeout = sooner(timeout, flush_wal(now));
+	read_wal();
+	publish_state(hub.catching_up ? HUB_CATCHING_UP :
+				  hub.hold_ms > 0 ? HUB_HOLDING : HUB_RUNNING);
+	bus_server_flush();
+	check_caught_up();
+	if (!hub.catching_up)
+		timeout = sooner(timeout, programs_tick(now));
+	timeout = sooner(timeout, bus_server_check_stalled(now));
+	do_chores(now);
+
+	if (hub.more)
+		return 0;
+	if (hub.hold_ms > 0)
+		timeout = sooner(timeout, hub.hold_ms);
+	return timeout;
+}
+
+/*
+ * Keep a hub that fails right after its start from being started in a tight
+ * loop: bgw_restart_time counts whole seconds and is 0 here.
+ */
+static void
+delay_start(void)
+{
+	static const int step_ms = 100;
+	int			failures;
+	TimestampTz started_at;
+	TimestampTz now = GetCurrentTimestamp();
+	long		delay;
+
+	LWLockAcquire(realtime_shared->lock, LW_EXCLUSIVE);
+	started_at = realtime_shared->hub_started_at;
+	failures = realtime_shared->hub_failures;
+	failures = ms_since(started_at, now) < HEALTHY_START_MS ? failures + 1 : 0;
+	realtime_shared->hub_failures = failures;
+	realtime_shared->hub_started_at = now;
+	LWLockRelease(realtime_shared->lock);
+
+	/* the first restart is free */
+	if (failures < 2)
+		return;
+	delay = Min((long) step_ms << Min(failures - 2, 10), MAX_START_DELAY_MS);
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, delay,
+					 PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	LWLockAcquire(realtime_shared->lock, LW_EXCLUSIVE);
+	realtime_shared->hub_started_at = GetCurrentTimestamp();
+	LWLockRelease(realtime_shared->lock);
+}
+
+/*
+ * Make all that the loop needs.
+ */
+static void
+set_up(void)
+{
+	HubPosition position;
+
+	events_init();
+	sealed_init();
+	xact_buffer_init();
+	release_init();
+	programs_init();
+	announce();
+
+	position_load(&position);
+	hub.reader = wal_reader_create(has_messages, NULL);
+	wal_reader_seek(hub.reader, position.restart_lsn);
+	hub.epoch = position.epoch;
+	hub.released_lsn = position.released_lsn;
+	hub.catching_up = true;
+	hub.catch_up_to = wal_reader_tail();
+	hub.turn_context = AllocSetContextCreate(TopMemoryContext, "realtime hub turn",
+											 ALLOCSET_DEFAULT_SIZES);
+	publish_state(HUB_CATCHING_UP);
+}
+
+/*
+ * Main function of the worker.
+ */
+void
+realtime_hub_main(Datum arg)
+{
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
+	/* pg_cancel_backend() has nothing to cancel here */
+	pqsignal(SIGINT, SIG_IGN);
+	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
+
+	delay_start();
+	set_up();
+	pgstat_report_activity(STATE_RUNNING, "tailing the WAL");
+	MemoryContextSwitchTo(hub.turn_context);
+	for (;;)
+	{
+		long		timeout;
+
+		ResetLatch(MyLatch);
+		timeout = turn();
+		MemoryContextReset(hub.turn_context);
+		if (ShutdownRequestPending)
+		{
+			save_position(GetCurrentTimestamp(), true);
+			proc_exit(1);
+		}
+		events_wait(timeout);
+	}
+}

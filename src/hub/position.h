@@ -1,0 +1,34 @@
+/*-------------------------------------------------------------------------
+ *
+ * position.h
+ *	  Where the hub goes on after it, or the server, was restarted.
+ *
+ * src/hub/position.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef REALTIME_POSITION_H
+#define REALTIME_POSITION_H
+
+#include "access/xlogdefs.h"
+
+typedef struct HubPosition
+{
+	uint64		epoch;			/* changes when continuity is lost */
+	XLogRecPtr	restart_lsn;	/* read from here */
+	XLogRecPtr	released_lsn;	/* leave out what committed up to here */
+} HubPosition;
+
+/* A position at the end of the WAL, in a new epoch. */
+extern void position_begin_epoch(HubPosition *position);
+
+/*
+ * The position left in shared memory or in the data directory, if the WAL from
+ * there on is still to be had; else a new epoch.
+ */
+extern void position_load(HubPosition *position);
+
+/* Remember the position in the data directory; a failure is only logged. */
+extern void position_save(const HubPosition *position);
+
+#endif							/* REALTIME_POSITION_H */

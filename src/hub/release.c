@@ -1,0 +1,299 @@
+/*-------------------------------------------------------------------------
+ *
+ * release.c
+ *	  Hand a committed transaction's messages to the bus.
+ *
+ * Visible before told: a commit record is flushed before its transaction
+ * leaves the proc array, with synchronous replication much before.  Until it
+ * has left, nothing is published, and since commits are taken one by one all
+ * later ones wait behind it.
+ *
+ * Of the messages those survive whose subtransaction the commit record names.
+ * Those of a spilled transaction are read from the WAL a second time, by a
+ * reader of our own.
+ *
+ * src/hub/release.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "storage/procarray.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "hub/bus_server.h"
+#include "hub/release.h"
+#include "hub/sealed.h"
+#include "shmem.h"
+
+/* Messages and bytes of WAL handled per step, so that the hub stays lively. */
+#define MESSAGES_PER_STEP 1024
+#define WAL_PER_STEP (16 * 1024 * 1024)
+
+typedef struct Release
+{
+	BufferedXact *xact;			/* NULL = nothing begun */
+	XLogRecPtr	commit_lsn;
+	TimestampTz committed_at;
+	TransactionId *subxacts;	/* sorted */
+	int			nsubxacts;
+	bool		visible;
+	TimestampTz held_since;		/* 0 = was visible at once */
+	uint32		index;			/* of the next message */
+
+	size_t		offset;			/* in xact->data */
+	WalReader  *reader;			/* spilled: the second reader */
+	int			range;			/* spilled: the range being read */
+} Release;
+
+static Release current;
+
+/*
+ * Order of xids for qsort and bsearch: any total order does.
+ */
+static int
+compare_xids(const void *a, const void *b)
+{
+	TransactionId x = *(const TransactionId *) a;
+	TransactionId y = *(const TransactionId *) b;
+
+	return x < y ? -1 : x > y ? 1 : 0;
+}
+
+/*
+ * Set up; once per process.
+ */
+void
+release_init(void)
+{
+	memset(&current, 0, sizeof(current));
+}
+
+/*
+ * Begin.
+ */
+void
+release_begin(BufferedXact *xact, const WalEvent *commit)
+{
+	Assert(current.xact == NULL);
+	current.xact = xact;
+	current.commit_lsn = commit->end;
+	current.committed_at = commit->committed_at;
+	current.nsubxacts = commit->nsubxacts;
+	if (commit->nsubxacts > 0)
+	{
+		size_t		size = sizeof(TransactionId) * commit->nsubxacts;
+
+		current.subxacts = MemoryContextAlloc(TopMemoryContext, size);
+		memcpy(current.subxacts, commit->subxacts, size);
+		qsort(current.subxacts, commit->nsubxacts, sizeof(TransactionId), compare_xids);
+	}
+}
+
+/*
+ * Is a transaction in hand?
+ */
+bool
+release_pending(void)
+{
+	return current.xact != NULL;
+}
+
+/*
+ * End of its commit record.
+ */
+XLogRecPtr
+release_commit_lsn(void)
+{
+	return current.commit_lsn;
+}
+
+/*
+ * Its commit time.
+ */
+TimestampTz
+release_committed_at(void)
+{
+	return current.committed_at;
+}
+
+/*
+ * Forget what is in hand, entry included.
+ */
+void
+release_abandon(void)
+{
+	if (current.xact == NULL)
+		return;
+	xact_buffer_drop(current.xact);
+	if (current.subxacts)
+		pfree(current.subxacts);
+	if (current.reader)
+		wal_reader_free(current.reader);
+	memset(&current, 0, sizeof(current));
+}
+
+/*
+ * Did the (sub)transaction survive?
+ */
+static bool
+survived(TransactionId xid)
+{
+	return xid == current.xact->top_xid ||
+		(current.nsubxacts > 0 &&
+		 bsearch(&xid, current.subxacts, current.nsubxacts,
+				 sizeof(TransactionId), compare_xids) != NULL);
+}
+
+/*
+ * Publish one message, if it survived.
+ */
+static void
+publish(TransactionId xid, const WalMessage *message, Slice body)
+{
+	BusMessageHead head = {0};
+
+	if (!survived(xid))
+	{
+		shmem_count(SHARED_ROLLED_BACK, 1);
+		return;
+	}
+	head.commit_lsn = current.commit_lsn;
+	head.index = current.index++;
+	head.committed_at = current.committed_at;
+	bus_server_publish(&head, message, body);
+}
+
+/*
+ * Publish messages that are in memory.  True when through.
+ */
+static bool
+step_memory(void)
+{
+	BufferedMessage stored;
+	WalMessage	message;
+
+	for (int i = 0; i < MESSAGES_PER_STEP; i++)
+	{
+		if (!xact_buffer_next(current.xact, &current.offset, &stored))
+			return true;
+		/* it decoded when it was put there */
+		if (wal_record_decode(stored.body.data, stored.body.len, &message))
+			publish(stored.xid, &message, stored.body);
+	}
+	return false;
+}
+
+/*
+ * Take one record of a range; ours and genuine ones are published.
+ */
+static void
+publish_again(const WalEvent *event)
+{
+	WalMessage	message;
+	Slice		body;
+
+	if (sealed_open(event, &message, &body) == SEALED_GENUINE &&
+		(TransactionId) message.top_xid == current.xact->top_xid)
+		publish(event->xid, &message, body);
+}
+
+/*
+ * Publish messages of a spilled transaction, reading them again.
+ */
+static RelVerdict
+step_spilled(void)
+{
+	const BufferedXact *xact = current.xact;
+	uint64		quota = WAL_PER_STEP;
+	WalEvent	event;
+
+	if (current.reader == NULL)
+	{
+		current.reader = wal_reader_create(NULL, NULL);
+		wal_reader_seek(current.reader, xact->ranges[0].first);
+		shmem_count(SHARED_SPILLED, 1);
+	}
+	for (int i = 0; i < MESSAGES_PER_STEP; i++)
+	{
+		XLogRecPtr	before = wal_reader_position(current.reader);
+		XLogRecPtr	after;
+
+		switch (wal_reader_next(current.reader, quota, &event))
+		{
+			case WAL_MESSAGE:
+				publish_again(&event);
+				break;
+			case WAL_GAP:
+				return RELEASE_GAP;
+			case WAL_END:
+				/* all of this was readable before its commit record was */
+				return RELEASE_BUSY;
+			default:
+				break;
+		}
+		after = wal_reader_position(current.reader);
+		if (event.lsn >= xact->ranges[current.range].last)
+		{
+			if (++current.range == xact->nranges)
+				return RELEASE_DONE;
+			if (xact->ranges[current.range].first > after)
+				wal_reader_seek(current.reader, xact->ranges[current.range].first);
+		}
+		if (after - before >= quota)
+			break;
+		quota -= after - before;
+	}
+	return RELEASE_BUSY;
+}
+
+/*
+ * May the transaction be told of?
+ */
+static bool
+check_visible(void)
+{
+	TimestampTz now;
+
+	if (current.visible)
+		return true;
+	if (TransactionIdIsInProgress(current.xact->top_xid))
+	{
+		if (current.held_since == 0)
+		{
+			current.held_since = GetCurrentTimestamp();
+			shmem_count(SHARED_HELD, 1);
+		}
+		return false;
+	}
+	current.visible = true;
+	if (current.held_since != 0)
+	{
+		now = GetCurrentTimestamp();
+		shmem_count(SHARED_HOLD_USEC, (uint64) Max(now - current.held_since, 0));
+	}
+	return true;
+}
+
+/*
+ * Go on with the transaction in hand.
+ */
+RelVerdict
+release_step(void)
+{
+	RelVerdict	verdict;
+
+	if (!check_visible())
+		return RELEASE_HELD;
+	if (current.xact->spilled)
+		verdict = step_spilled();
+	else
+		verdict = step_memory() ? RELEASE_DONE : RELEASE_BUSY;
+	if (verdict == RELEASE_DONE)
+	{
+		shmem_count(SHARED_RELEASED, current.index);
+		shmem_count(SHARED_TRANSACTIONS, 1);
+	}
+	return verdict;
+}

@@ -86,6 +86,12 @@ typedef struct RealtimeShared
 	 */
 	pg_atomic_uint64 flush_wanted;
 
+	/*
+	 * The hub sleeps until its next flush is due, and will then look at
+	 * flush_wanted: who raised that before need not wake it.  Set by the hub.
+	 */
+	pg_atomic_uint32 flush_timed;
+
 	pg_atomic_uint64 counters[SHARED_COUNTER_COUNT];
 
 	LWLock	   *lock;			/* protects all below */

@@ -37,7 +37,8 @@ static bool callback_registered = false;
 static ProcessUtility_hook_type prev_process_utility = NULL;
 
 /*
- * Raise flush_wanted to lsn.
+ * Raise flush_wanted to lsn.  A full barrier, whether it had to be raised or
+ * not.
  */
 static void
 want_flush(XLogRecPtr lsn)
@@ -47,6 +48,7 @@ want_flush(XLogRecPtr lsn)
 	while (seen < lsn &&
 		   !pg_atomic_compare_exchange_u64(&realtime_shared->flush_wanted, &seen, lsn))
 		;
+	pg_memory_barrier();
 }
 
 /*
@@ -54,6 +56,11 @@ want_flush(XLogRecPtr lsn)
  *
  * XactLastCommitEnd is ours: it ends the commit record just written, by this
  * backend's COMMIT or COMMIT PREPARED.
+ *
+ * An asynchronous commit is of no use to the hub before it is flushed.  While
+ * the hub sleeps until it may flush again, waking it for each of them would
+ * cost both sides a signal per transaction.  want_flush() is a full barrier, so
+ * a hub that we see sleeping will see what we want.
  */
 static void
 wake_hub(void)
@@ -61,6 +68,9 @@ wake_hub(void)
 	Latch	   *latch;
 
 	want_flush(XactLastCommitEnd);
+	if (pg_atomic_read_u32(&realtime_shared->flush_timed) != 0 &&
+		XactLastCommitEnd > GetFlushRecPtr(NULL))
+		return;
 	latch = realtime_shared->hub_latch;
 	if (latch != NULL)
 		SetLatch(latch);

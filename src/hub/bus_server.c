@@ -63,6 +63,7 @@ struct BusPeer
 
 static BusCallbacks callbacks;
 static BusPeer *peers[MAX_GATEWAYS];
+static int	npeers = 0;			/* highest slot in use, plus one */
 
 static void peer_event(EventSource *source, uint32 bits);
 
@@ -96,6 +97,7 @@ bus_server_add(int slot, int fd)
 	peer->source.owner = peer;
 	events_add(&peer->source, EPOLLIN);
 	peers[slot] = peer;
+	npeers = Max(npeers, slot + 1);
 	return peer;
 }
 
@@ -109,6 +111,8 @@ bus_server_remove(BusPeer *peer)
 	close(peer->source.fd);
 	interest_forget(peer->slot);
 	peers[peer->slot] = NULL;
+	while (npeers > 0 && peers[npeers - 1] == NULL)
+		npeers--;
 	pfree(peer->in);
 	if (peer->out)
 		pfree(peer->out);
@@ -184,7 +188,7 @@ bus_server_send(BusPeer *peer, BusFrameType type, Slice head, Slice rest)
 void
 bus_server_send_all(BusFrameType type, Slice head, Slice rest)
 {
-	for (int i = 0; i < MAX_GATEWAYS; i++)
+	for (int i = 0; i < npeers; i++)
 	{
 		if (peers[i] != NULL)
 			bus_server_send(peers[i], type, head, rest);
@@ -214,7 +218,7 @@ bus_server_publish(const BusMessageHead *head, const WalMessage *message, Slice 
 bool
 bus_server_has_room(void)
 {
-	for (int i = 0; i < MAX_GATEWAYS; i++)
+	for (int i = 0; i < npeers; i++)
 	{
 		if (peers[i] != NULL && !peers[i]->dead &&
 			peers[i]->out_len - peers[i]->out_done > QUEUE_LIMIT)
@@ -274,7 +278,7 @@ flush_peer(BusPeer *peer)
 void
 bus_server_flush(void)
 {
-	for (int i = 0; i < MAX_GATEWAYS; i++)
+	for (int i = 0; i < npeers; i++)
 	{
 		BusPeer    *peer = peers[i];
 
@@ -301,7 +305,7 @@ bus_server_check_stalled(TimestampTz now)
 {
 	long		soonest = -1;
 
-	for (int i = 0; i < MAX_GATEWAYS; i++)
+	for (int i = 0; i < npeers; i++)
 	{
 		BusPeer    *peer = peers[i];
 		long		left;

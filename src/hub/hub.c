@@ -389,6 +389,16 @@ flush_wal(TimestampTz now)
 }
 
 /*
+ * Say whether we sleep until a flush is due (emit.c reads it).  A barrier, so
+ * that what was wanted before we woke is seen now.
+ */
+static void
+time_flush(bool timed)
+{
+	(void) pg_atomic_exchange_u32(&realtime_shared->flush_timed, timed);
+}
+
+/*
  * Signals, barriers, invalidations, settings.
  */
 static void
@@ -465,10 +475,13 @@ turn(void)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	long		timeout = RecoveryInProgress() ? STANDBY_POLL_MS : IDLE_MS;
+	long		flush_ms;
 
+	time_flush(false);
 	handle_interrupts();
 	events_dispatch();
-	timeout = sooner(timeout, flush_wal(now));
+	flush_ms = flush_wal(now);
+	timeout = sooner(timeout, flush_ms);
 	read_wal();
 	publish_state(hub.catching_up ? HUB_CATCHING_UP :
 				  hub.hold_ms > 0 ? HUB_HOLDING : HUB_RUNNING);
@@ -481,6 +494,7 @@ turn(void)
 
 	if (hub.more)
 		return 0;
+	time_flush(flush_ms > 0);
 	if (hub.hold_ms > 0)
 		timeout = sooner(timeout, hub.hold_ms);
 	return timeout;

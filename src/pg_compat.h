@@ -28,4 +28,13 @@
 #define CreateProcessWaitEventSet(n) CreateWaitEventSet(TopMemoryContext, (n))
 #endif
 
+/* PG 16 can leave out indexes that only summarize; an INSERT never does. */
+#if PG_VERSION_NUM >= 160000
+#define InsertIndexTuples(result_rel, slot, estate) \
+	ExecInsertIndexTuples((result_rel), (slot), (estate), false, false, NULL, NIL, false)
+#else
+#define InsertIndexTuples(result_rel, slot, estate) \
+	ExecInsertIndexTuples((result_rel), (slot), (estate), false, false, NULL, NIL)
+#endif
+
 #endif							/* REALTIME_PG_COMPAT_H */

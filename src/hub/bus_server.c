@@ -128,6 +128,8 @@ peer_lost(BusPeer *peer, const char *why)
 	if (peer->dead)
 		return;
 	peer->dead = true;
+	/* a closed socket would be reported ready again and again */
+	events_remove(&peer->source);
 	callbacks.lost(peer->slot, why);
 }
 

@@ -174,7 +174,7 @@ step_memory(void)
 	BufferedMessage stored;
 	WalMessage	message;
 
-	for (int i = 0; i < MESSAGES_PER_STEP; i++)
+	for (int i = 0; i < MESSAGES_PER_STEP && bus_server_has_room(); i++)
 	{
 		if (!xact_buffer_next(current.xact, &current.offset, &stored))
 			return true;
@@ -215,7 +215,7 @@ step_spilled(void)
 		wal_reader_seek(current.reader, xact->ranges[0].first);
 		shmem_count(SHARED_SPILLED, 1);
 	}
-	for (int i = 0; i < MESSAGES_PER_STEP; i++)
+	for (int i = 0; i < MESSAGES_PER_STEP && bus_server_has_room(); i++)
 	{
 		XLogRecPtr	before = wal_reader_position(current.reader);
 		XLogRecPtr	after;

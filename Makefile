@@ -33,8 +33,12 @@ PG_CFLAGS = $(WARNINGS) -fvisibility=hidden \
 	-D'PGDLLEXPORT=__attribute__((visibility("default")))'
 SHLIB_LINK = -lcrypto
 
-PGXS := $(shell $(PG_CONFIG) --pgxs)
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+
+ifneq ($(wildcard $(PGXS)),)
+
 include $(PGXS)
+include bench/bench.mk
 
 # PGXS knows no header dependencies on this platform.
 $(OBJS) $(GATEWAY_OBJS): $(HDRS) Makefile
@@ -66,4 +70,15 @@ install-programs: $(PROGRAMS)
 	$(INSTALL_PROGRAM) $(PROGRAMS) '$(DESTDIR)$(bindir)'
 
 uninstall-programs:
-	rm -f $(PROGRAMS:build/%='$(DESTDIR)$(bindir)'/%)
+	rm -f $(PROGRAMS:build/%=$(DESTDIR)$(bindir)/%)
+
+else
+all install:
+	@echo 'PostgreSQL is not installed here: $(PG_CONFIG) --pgxs names no file.' >&2
+	@echo 'On Debian: apt-get install postgresql-15 postgresql-server-dev-15 libssl-dev' >&2
+	@exit 1
+endif
+
+# These bring the packages they need themselves.
+include test/test.mk
+include examples/demo.mk

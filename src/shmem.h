@@ -111,6 +111,7 @@ typedef struct RealtimeShared
 	XLogRecPtr	released_lsn;
 	XLogRecPtr	read_lsn;		/* how far the WAL was read */
 	TimestampTz released_at;	/* commit time of the last release */
+	TimestampTz caught_up_at;	/* when all there was had been read; 0 = never */
 
 	GatewaySlot gateways[MAX_GATEWAYS];
 } RealtimeShared;

@@ -416,6 +416,8 @@ read_record(WalReader *reader)
 {
 	XLogReaderState *xlog = reader->xlog;
 	char	   *error = NULL;
+	XLogRecord *record;
+	MemoryContext old;
 
 	if (reader->must_seek)
 	{
@@ -424,7 +426,12 @@ read_record(WalReader *reader)
 	}
 	reader->hit_limit = false;
 	reader->segment_gone = false;
-	if (XLogReadRecord(xlog, &error) != NULL)
+
+	/* it makes and enlarges its buffers on demand, in the current context */
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	record = XLogReadRecord(xlog, &error);
+	MemoryContextSwitchTo(old);
+	if (record != NULL)
 	{
 		reader->position = xlog->EndRecPtr;
 		return true;

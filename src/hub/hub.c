@@ -485,10 +485,10 @@ turn(void)
 	read_wal();
 	publish_state(hub.catching_up ? HUB_CATCHING_UP :
 				  hub.hold_ms > 0 ? HUB_HOLDING : HUB_RUNNING);
-	bus_server_flush();
 	check_caught_up();
 	if (!hub.catching_up)
 		timeout = sooner(timeout, programs_tick(now));
+	bus_server_flush();
 	timeout = sooner(timeout, bus_server_check_stalled(now));
 	do_chores(now);
 

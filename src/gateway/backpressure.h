@@ -1,0 +1,58 @@
+/*-------------------------------------------------------------------------
+ *
+ * backpressure.h
+ *	  Who may make the bus wait, and for how long.
+ *
+ * src/gateway/backpressure.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef REALTIME_BACKPRESSURE_H
+#define REALTIME_BACKPRESSURE_H
+
+#include "proto/proto.h"
+
+typedef struct Backlog Backlog;
+
+/*
+ * What a socket carries about itself.  All zero at first.
+ */
+typedef struct Pressure
+{
+	Backlog    *backlog;		/* NULL while everything queued was written */
+	uint32		receiver_mark;	/* window in which a message was queued last */
+	uint32		freed_tick;		/* when the last backlog ended */
+	uint8		spent;			/* ticks of the pause budget used up */
+} Pressure;
+
+/* A message was queued; cheap enough for every delivery. */
+extern void backpressure_receiver(Pressure *pressure);
+
+/*
+ * The socket took less than it was offered; owner is given back by
+ * backpressure_next().  False without memory.
+ */
+extern bool backpressure_begin(Pressure *pressure, void *owner, uint64 queued) RT_MUSTCHECK;
+
+/* Its queue has `queued` bytes now, `drained` of them fewer by writing. */
+extern void backpressure_update(Pressure *pressure, uint64 queued, uint64 drained);
+
+/* The queue is empty, or the socket is gone. */
+extern void backpressure_end(Pressure *pressure);
+
+/* A message came over the bus: nothing holds it up at the moment. */
+extern void backpressure_bus_read(int64 now);
+
+/* Must the bus wait? */
+extern bool backpressure_paused(void);
+
+/* Judge the backlogged sockets anew if it is time; true if it was. */
+extern bool backpressure_tick(int64 now);
+
+/* When backpressure_tick() wants to be called; LOOP_NEVER without backlog. */
+extern int64 backpressure_deadline(void);
+
+/* Walk the owners of backlogs: NULL gives the first; NULL at the end. */
+extern void *backpressure_next(const Pressure *after);
+
+#endif							/* REALTIME_BACKPRESSURE_H */

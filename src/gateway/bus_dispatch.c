@@ -1,0 +1,146 @@
+/*-------------------------------------------------------------------------
+ *
+ * bus_dispatch.c
+ *	  What the frames of the hub mean.
+ *
+ * The hub is our parent, and yet a frame that does not decode ends the
+ * program: its successor starts in milliseconds from a known state.
+ *
+ * src/gateway/bus_dispatch.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "proto/proto.h"
+
+#include <unistd.h>
+#include <fcntl.h>
+
+#include "gateway/bus_dispatch.h"
+#include "gateway/bus_link.h"
+#include "gateway/conn.h"
+#include "gateway/fanout.h"
+#include "gateway/gw_settings.h"
+#include "gateway/listener.h"
+#include "gateway/session.h"
+#include "gateway/topics.h"
+#include "proto/ws_frame.h"
+
+static bool configured;			/* the first BUS_CONFIG came */
+static char shutdown_reason[WS_MAX_CONTROL];
+
+/*
+ * From now on what we have to say goes over the bus.  stderr may be the pipe
+ * of the logging collector, which has a protocol of its own.
+ */
+static void
+silence_stderr(void)
+{
+	int			fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	dup2(fd, STDERR_FILENO);
+	close(fd);
+}
+
+static bool
+take_config(Slice body)
+{
+	BusHello	hello;
+	Slice		settings;
+
+	if (!bus_decode_hello(body, &hello, &settings) || !gw_settings_apply(settings))
+		return false;
+	if (!configured)
+		silence_stderr();
+	configured = true;
+	listener_configure();
+	return true;
+}
+
+static bool
+take_message(Slice body)
+{
+	BusMessageHead head;
+	WalMessage	message;
+	Slice		record;
+
+	if (!bus_decode_message(body, &head, &record) ||
+		!wal_record_decode(record.data, record.len, &message))
+		return false;
+	fanout_message(&message);
+	return true;
+}
+
+static bool
+take_interest_ack(Slice body)
+{
+	uint64		seq;
+	Topic	   *topic;
+
+	if (body.len != sizeof(seq))
+		return false;
+	memcpy(&seq, body.data, sizeof(seq));
+	fanout_settle();
+	while ((topic = topics_acknowledged(seq)) != NULL)
+		session_topic_held(topic);
+	return true;
+}
+
+/*
+ * Messages were lost.  Nobody may go on as if nothing had happened.
+ */
+static bool
+take_gap(Slice body)
+{
+	uint64		epoch;
+	Slice		reason;
+
+	if (body.len < sizeof(epoch))
+		return false;
+	memcpy(&epoch, body.data, sizeof(epoch));
+	reason = slice_make(body.data + sizeof(epoch), Min(body.len - sizeof(epoch), 256));
+	bus_log(BUS_LOG_INFO, "closing %u clients, epoch " UINT64_FORMAT " begins: " SLICE_FMT,
+			conn_open_count(), epoch, SLICE_ARG(reason));
+	fanout_settle();
+	conn_close_all(WS_CLOSE_RESTART, "messages were lost: reconnect and refetch");
+	return true;
+}
+
+static bool
+take_shutdown(Slice body)
+{
+	if (body.len == 0)
+		strlcpy(shutdown_reason, "the server is shutting down", sizeof(shutdown_reason));
+	else
+		snprintf(shutdown_reason, sizeof(shutdown_reason), SLICE_FMT, SLICE_ARG(body));
+	return true;
+}
+
+bool
+bus_dispatch(BusFrameType type, Slice body)
+{
+	if (!configured && type != BUS_CONFIG)
+		return false;
+	switch (type)
+	{
+		case BUS_CONFIG:
+			return take_config(body);
+		case BUS_MESSAGE:
+			return take_message(body);
+		case BUS_INTEREST_ACK:
+			return take_interest_ack(body);
+		case BUS_GAP:
+			return take_gap(body);
+		case BUS_SHUTDOWN:
+			return take_shutdown(body);
+		default:
+			return false;
+	}
+}
+
+const char *
+bus_dispatch_shutdown_reason(void)
+{
+	return shutdown_reason[0] != '\0' ? shutdown_reason : NULL;
+}

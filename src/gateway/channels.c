@@ -1,0 +1,217 @@
+/*-------------------------------------------------------------------------
+ *
+ * channels.c
+ *	  Channels: what one connection has joined.
+ *
+ * A channel is a member of two sets, its connection's and its topic's, and
+ * leaves both in constant time.  Most connections have one or two channels and
+ * look them up by walking the list; a busy one gets a hash table besides.  The
+ * table is only a help: without memory for it, the list goes on to serve.
+ *
+ * Nothing here is called while messages are being distributed, so members do
+ * not move under the fan-out's feet (conn.c defers what a close entails).
+ *
+ * src/gateway/channels.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "proto/proto.h"
+
+#include "gateway/channels.h"
+#include "gateway/gw_stats.h"
+
+#define LIST_MAX 8				/* channels without a table */
+
+/*
+ * Is this the channel of the topic called `name`?
+ */
+static bool
+is_called(const Channel *channel, Slice name, uint32 hash)
+{
+	return channel->topic->hash == hash &&
+		slice_equals(topic_name(channel->topic), name);
+}
+
+Channel *
+channel_find(const Conn *conn, Slice name, uint32 hash)
+{
+	const ChannelSet *set = &conn->channels;
+
+	if (set->table != NULL)
+	{
+		uint32		mask = set->table_size - 1;
+
+		for (uint32 i = hash & mask; set->table[i] != NULL; i = (i + 1) & mask)
+		{
+			if (is_called(set->table[i], name, hash))
+				return set->table[i];
+		}
+		return NULL;
+	}
+	for (Channel *channel = set->first; channel != NULL; channel = channel->next)
+	{
+		if (is_called(channel, name, hash))
+			return channel;
+	}
+	return NULL;
+}
+
+/*
+ * Put a channel into the table, which has a free place.
+ */
+static void
+table_insert(ChannelSet *set, Channel *channel)
+{
+	uint32		mask = set->table_size - 1;
+	uint32		i = channel->topic->hash & mask;
+
+	while (set->table[i] != NULL)
+		i = (i + 1) & mask;
+	set->table[i] = channel;
+}
+
+/*
+ * Make the table anew for the present number of channels, or do without one.
+ */
+static void
+rebuild_table(ChannelSet *set)
+{
+	uint32		size = LIST_MAX * 4;
+
+	free(set->table);
+	set->table = NULL;
+	set->table_size = 0;
+	if (set->count <= LIST_MAX)
+		return;
+	while (size < set->count * UINT64CONST(2))
+		size *= 2;
+	set->table = calloc(size, sizeof(Channel *));
+	if (set->table == NULL)
+		return;
+	set->table_size = size;
+	for (Channel *channel = set->first; channel != NULL; channel = channel->next)
+		table_insert(set, channel);
+}
+
+/*
+ * Take a channel out of the table and close the gap: entries behind it that
+ * were pushed over its place move up.
+ */
+static void
+table_remove(ChannelSet *set, const Channel *channel)
+{
+	uint32		mask = set->table_size - 1;
+	uint32		gap = channel->topic->hash & mask;
+
+	while (set->table[gap] != channel)
+		gap = (gap + 1) & mask;
+	for (uint32 i = (gap + 1) & mask; set->table[i] != NULL; i = (i + 1) & mask)
+	{
+		uint32		home = set->table[i]->topic->hash & mask;
+
+		if (((i - home) & mask) >= ((i - gap) & mask))
+		{
+			set->table[gap] = set->table[i];
+			gap = i;
+		}
+	}
+	set->table[gap] = NULL;
+}
+
+/*
+ * Into the set of its connection.
+ */
+static void
+set_insert(ChannelSet *set, Channel *channel)
+{
+	channel->prev = NULL;
+	channel->next = set->first;
+	if (set->first != NULL)
+		set->first->prev = channel;
+	set->first = channel;
+	set->count++;
+	if (set->table == NULL ? set->count > LIST_MAX : set->count * UINT64CONST(4) > set->table_size * UINT64CONST(3))
+		rebuild_table(set);
+	else if (set->table != NULL)
+		table_insert(set, channel);
+}
+
+/*
+ * Out of the set of its connection.
+ */
+static void
+set_remove(ChannelSet *set, Channel *channel)
+{
+	if (set->table != NULL)
+		table_remove(set, channel);
+	if (channel->prev != NULL)
+		channel->prev->next = channel->next;
+	else
+		set->first = channel->next;
+	if (channel->next != NULL)
+		channel->next->prev = channel->prev;
+	set->count--;
+	if (set->table != NULL && set->count * UINT64CONST(8) < set->table_size)
+		rebuild_table(set);
+}
+
+Channel *
+channel_new(Conn *conn, Topic *topic, Slice join_ref)
+{
+	Channel    *channel;
+
+	Assert(join_ref.len <= JOIN_REF_MAX);
+	channel = calloc(1, offsetof(Channel, join_ref) + join_ref.len);
+	if (channel == NULL ||
+		!topics_add_member(topic, conn->version, channel, &channel->place))
+	{
+		/* the topic may have been made for us */
+		topics_changed(topic);
+		free(channel);
+		return NULL;
+	}
+	channel->conn = conn;
+	channel->topic = topic;
+	channel->state = CHANNEL_JOINING;
+	channel->join_ref_len = (uint8) join_ref.len;
+	if (join_ref.len > 0)
+		memcpy(channel->join_ref, join_ref.data, join_ref.len);
+	set_insert(&conn->channels, channel);
+	return channel;
+}
+
+void
+channel_joined(Channel *channel)
+{
+	Assert(channel->state == CHANNEL_JOINING);
+	channel->state = CHANNEL_JOINED;
+	STAT_INC(BUS_STAT_CHANNELS);
+}
+
+void
+channel_free(Channel *channel)
+{
+	Conn	   *conn = channel->conn;
+	Channel    *moved;
+
+	if (channel->state == CHANNEL_JOINED)
+		STAT_DEC(BUS_STAT_CHANNELS);
+	set_remove(&conn->channels, channel);
+	moved = topics_remove_member(channel->topic, conn->version, channel->place);
+	if (moved != NULL)
+		moved->place = channel->place;
+	if (channel->answer != NULL)
+		frame_buf_unref(channel->answer);
+	free(channel);
+}
+
+void
+channels_free(Conn *conn)
+{
+	/* no use in closing gaps of a table that goes away */
+	free(conn->channels.table);
+	conn->channels.table = NULL;
+	conn->channels.table_size = 0;
+	while (conn->channels.first != NULL)
+		channel_free(conn->channels.first);
+}

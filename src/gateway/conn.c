@@ -1,0 +1,490 @@
+/*-------------------------------------------------------------------------
+ *
+ * conn.c
+ *	  A client's connection: its state, its queue, its end.
+ *
+ * What comes in is read elsewhere (conn_input.c); here is what goes out and
+ * how a connection ends.  Three rules hold it together:
+ *
+ * - Queueing never writes.  Everything of a turn is collected and written by
+ *	 one system call per socket in conn_flush_all(): this is what decides the
+ *	 throughput.  The one exception is a queue at its bound that has not been
+ *	 offered to the socket yet.
+ *
+ * - Closing never frees.  A close may happen in the middle of a fan-out over
+ *	 the very array this connection is in, or with another event for it still
+ *	 to be handed out.  So it only marks; conn_reap(), between the last event
+ *	 and the sleep, takes it out of its topics and frees it.
+ *
+ * - The bound is looked at before something is added.  A queue may pass it by
+ *	 one message, because a message larger than the bound must be deliverable
+ *	 to a client that reads well.
+ *
+ * src/gateway/conn.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "proto/proto.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "gateway/channels.h"
+#include "gateway/conn.h"
+#include "gateway/gw_settings.h"
+#include "gateway/gw_stats.h"
+#include "proto/ws_frame.h"
+
+#define CLOSE_GRACE_MS 2000		/* for the peer to take our last bytes */
+#define IOV_MAX_RUNS 64			/* runs per system call */
+
+static uint32 nconns;
+static Conn *dirty;				/* to be flushed in this turn */
+static Conn **dirty_tail = &dirty;
+static Conn *reaped;			/* to be looked at before the sleep */
+
+/*
+ * The one place that changes the state.
+ */
+static void
+set_state(Conn *conn, ConnState state)
+{
+	static const uint8 next[] PG_USED_FOR_ASSERTS_ONLY = {
+		[CONN_HTTP] = 1 << CONN_OPEN | 1 << CONN_CLOSING | 1 << CONN_CLOSED,
+		[CONN_OPEN] = 1 << CONN_CLOSING | 1 << CONN_CLOSED,
+		[CONN_CLOSING] = 1 << CONN_LINGERING | 1 << CONN_CLOSED,
+		[CONN_LINGERING] = 1 << CONN_CLOSED,
+		[CONN_CLOSED] = 0
+	};
+
+	Assert(next[conn->state] & 1 << state);
+	if (conn->state == CONN_OPEN)
+		STAT_DEC(BUS_STAT_CONNECTIONS);
+	if (state == CONN_OPEN)
+		STAT_INC(BUS_STAT_CONNECTIONS);
+	conn->state = state;
+}
+
+/*
+ * Have conn_reap() look at it.
+ */
+static void
+reap_later(Conn *conn)
+{
+	if (conn->reaping)
+		return;
+	conn->reaping = true;
+	conn->next_reaped = reaped;
+	reaped = conn;
+}
+
+/*
+ * Have conn_flush_all() write its queue.  The order is that of first need, so
+ * that nobody is always last.
+ */
+static void
+flush_later(Conn *conn)
+{
+	if (conn->dirty)
+		return;
+	conn->dirty = true;
+	conn->next_dirty = NULL;
+	*dirty_tail = conn;
+	dirty_tail = &conn->next_dirty;
+}
+
+Conn *
+conn_open(int fd, WatchReady ready)
+{
+	Conn	   *conn = calloc(1, sizeof(Conn));
+
+	if (conn == NULL)
+		return NULL;
+	conn->watch.fd = fd;
+	conn->watch.ready = ready;
+	if (!loop_add(&conn->watch, EPOLLIN))
+	{
+		free(conn);
+		return NULL;
+	}
+	conn->stream = &stream_plain;
+	conn->state = CONN_HTTP;
+	timer_start(&conn->timer, TIMER_REQUEST, loop_now);
+	nconns++;
+	return conn;
+}
+
+uint32
+conn_count(void)
+{
+	return nconns;
+}
+
+uint32
+conn_open_count(void)
+{
+	return (uint32) gw_stats[BUS_STAT_CONNECTIONS];
+}
+
+void
+conn_upgrade(Conn *conn, PhxVersion version)
+{
+	set_state(conn, CONN_OPEN);
+	conn->version = (uint8) version;
+	timer_restart(&conn->timer, TIMER_IDLE, loop_now);
+	STAT_INC(BUS_STAT_UPGRADED);
+}
+
+void
+conn_active(Conn *conn)
+{
+	if (conn->state == CONN_HTTP)
+		timer_restart(&conn->timer, TIMER_REQUEST, loop_now);
+	else if (conn->state == CONN_OPEN)
+		timer_restart(&conn->timer, TIMER_IDLE, loop_now);
+}
+
+/*
+ * Forget what is queued.
+ */
+static void
+drop_queue(Conn *conn)
+{
+	STAT_SUB(BUS_STAT_QUEUED_BYTES, conn->out.bytes);
+	out_queue_clear(&conn->out);
+	backpressure_end(&conn->pressure);
+}
+
+void
+conn_abort(Conn *conn)
+{
+	if (conn->state == CONN_CLOSED)
+		return;
+	set_state(conn, CONN_CLOSED);
+	timer_stop(&conn->timer);
+	drop_queue(conn);
+	reap_later(conn);
+}
+
+/*
+ * Give up a client that does not read what it gets.  What the kernel still
+ * holds for it goes, too: it can be more than our own queue.
+ */
+static void
+abort_slow(Conn *conn)
+{
+	struct linger reset = {.l_onoff = 1,.l_linger = 0};
+
+	if (conn->state == CONN_CLOSED)
+		return;
+	setsockopt(conn->watch.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	STAT_INC(BUS_STAT_SLOW_CLOSED);
+	conn_abort(conn);
+}
+
+/*
+ * All is written: tell the peer that we are done, and wait for it to say the
+ * same.  Closing at once would answer bytes still on their way from the peer
+ * with a reset, and that can overtake our close frame.
+ */
+static void
+linger(Conn *conn)
+{
+	set_state(conn, CONN_LINGERING);
+	conn->stream->end(conn->watch.fd);
+	loop_change(&conn->watch, EPOLLIN);
+}
+
+/*
+ * The socket is full: wait until it is not, and let backpressure.c know.  A
+ * connection that is going away has no say there; its timer runs.
+ */
+static void
+wait_writable(Conn *conn, uint64 drained)
+{
+	loop_change(&conn->watch, EPOLLIN | EPOLLOUT);
+	if (conn->state == CONN_CLOSING)
+		return;
+	if (conn->pressure.backlog == NULL)
+	{
+		if (!backpressure_begin(&conn->pressure, conn, conn->out.bytes))
+			conn_abort(conn);
+	}
+	else
+		backpressure_update(&conn->pressure, conn->out.bytes, drained);
+}
+
+/*
+ * All is written.
+ */
+static void
+queue_drained(Conn *conn)
+{
+	if (conn->state == CONN_CLOSING)
+	{
+		linger(conn);
+		return;
+	}
+	backpressure_end(&conn->pressure);
+	loop_change(&conn->watch, EPOLLIN);
+}
+
+/*
+ * Write what is queued as far as the socket takes it.
+ */
+static void
+flush(Conn *conn)
+{
+	uint64		written = 0;
+
+	while (conn->out.count > 0)
+	{
+		struct iovec iov[IOV_MAX_RUNS];
+		int			n = out_queue_iov(&conn->out, iov, IOV_MAX_RUNS);
+		size_t		offered = 0;
+		ssize_t		sent = conn->stream->send(conn->watch.fd, iov, n);
+
+		if (sent == STREAM_BROKEN)
+		{
+			conn_abort(conn);
+			return;
+		}
+		if (sent > 0)
+		{
+			out_queue_advance(&conn->out, sent);
+			STAT_SUB(BUS_STAT_QUEUED_BYTES, sent);
+			STAT_ADD(BUS_STAT_BYTES_OUT, sent);
+			written += sent;
+		}
+		for (int i = 0; i < n; i++)
+			offered += iov[i].iov_len;
+		if (sent < 0 || (size_t) sent < offered)
+		{
+			wait_writable(conn, written);
+			return;
+		}
+	}
+	queue_drained(conn);
+}
+
+void
+conn_flush_all(void)
+{
+	while (dirty != NULL)
+	{
+		Conn	   *conn = dirty;
+
+		dirty = conn->next_dirty;
+		if (dirty == NULL)
+			dirty_tail = &dirty;
+		conn->dirty = false;
+		if (conn->state == CONN_CLOSING || conn->out.count > 0)
+			flush(conn);
+	}
+}
+
+void
+conn_writable(Conn *conn)
+{
+	flush_later(conn);
+}
+
+/*
+ * Is there room for more?  If not, the connection is closed.
+ */
+static bool
+has_room(Conn *conn)
+{
+	uint64		bound = (uint64) gw_settings.max_send_queue;
+
+	if (out_queue_weight(&conn->out) <= bound)
+		return true;
+	/* filled within this turn: the socket was not asked yet */
+	if (conn->pressure.backlog == NULL)
+		flush(conn);
+	if (conn->state == CONN_CLOSED)
+		return false;
+	if (out_queue_weight(&conn->out) <= bound)
+		return true;
+	abort_slow(conn);
+	return false;
+}
+
+/*
+ * Something was queued.  A socket that is full tells us when it takes bytes
+ * again; all others are written to at the end of the turn.
+ */
+static void
+queued(Conn *conn, size_t len)
+{
+	STAT_ADD(BUS_STAT_QUEUED_BYTES, len);
+	if (conn->pressure.backlog != NULL)
+		backpressure_update(&conn->pressure, conn->out.bytes, 0);
+	else
+		flush_later(conn);
+}
+
+bool
+conn_deliver(Conn *conn, FrameBuf *buf, uint32 start, uint32 end)
+{
+	if (conn->state != CONN_OPEN || !has_room(conn))
+		return false;
+	if (!out_queue_push(&conn->out, buf, start, end))
+	{
+		conn_abort(conn);
+		return false;
+	}
+	backpressure_receiver(&conn->pressure);
+	queued(conn, end - start);
+	return true;
+}
+
+void
+conn_write(Conn *conn, const char *data, size_t len)
+{
+	if (len == 0 || conn->state > CONN_OPEN || !has_room(conn))
+		return;
+	if (out_queue_write(&conn->out, data, len))
+		queued(conn, len);
+	else
+		conn_abort(conn);
+}
+
+/*
+ * From now on only what is queued goes out.
+ */
+static void
+begin_close(Conn *conn)
+{
+	set_state(conn, CONN_CLOSING);
+	backpressure_end(&conn->pressure);
+	timer_restart(&conn->timer, TIMER_CLOSE, loop_now);
+	flush_later(conn);
+	reap_later(conn);
+}
+
+void
+conn_finish(Conn *conn)
+{
+	if (conn->state <= CONN_OPEN)
+		begin_close(conn);
+}
+
+void
+conn_close(Conn *conn, int code, const char *reason)
+{
+	char		frame[WS_MAX_SERVER_HEADER + WS_MAX_CONTROL];
+	size_t		reason_len = strlen(reason);
+	int			at;
+
+	if (conn->state != CONN_OPEN)
+	{
+		conn_finish(conn);
+		return;
+	}
+	/* cut a long reason between two characters */
+	if (reason_len > WS_MAX_CONTROL - 2)
+	{
+		reason_len = WS_MAX_CONTROL - 2;
+		while (reason_len > 0 && (reason[reason_len] & 0xC0) == 0x80)
+			reason_len--;
+	}
+	at = ws_frame_header(frame, WS_OP_CLOSE, 2 + reason_len);
+	frame[at++] = (char) (code >> 8);
+	frame[at++] = (char) code;
+	memcpy(frame + at, reason, reason_len);
+	conn_write(conn, frame, at + reason_len);
+	conn_finish(conn);
+}
+
+/*
+ * The connection that a timer belongs to.
+ */
+static Conn *
+owner(Timer *timer)
+{
+	return (Conn *) ((char *) timer - offsetof(Conn, timer));
+}
+
+/*
+ * Every connection has one timer, so the timers list them all.  Closing takes
+ * a connection out of these two kinds, whatever comes of it.
+ */
+void
+conn_close_all(int code, const char *reason)
+{
+	static const TimerKind kinds[] = {TIMER_REQUEST, TIMER_IDLE};
+
+	for (int i = 0; i < (int) lengthof(kinds); i++)
+	{
+		Timer	   *timer;
+
+		while ((timer = timer_first(kinds[i])) != NULL)
+			conn_close(owner(timer), code, reason);
+	}
+}
+
+/*
+ * Close sockets whose oldest queued frame has waited too long.
+ */
+static void
+close_overdue(int64 now)
+{
+	Conn	   *conn = backpressure_next(NULL);
+
+	while (conn != NULL)
+	{
+		Conn	   *next = backpressure_next(&conn->pressure);
+
+		if (out_queue_oldest(&conn->out) + gw_settings.send_timeout <= now)
+			abort_slow(conn);
+		conn = next;
+	}
+}
+
+void
+conn_run_timers(int64 now)
+{
+	Timer	   *timer;
+
+	while ((timer = timer_expired(TIMER_REQUEST, gw_settings.header_timeout, now)) != NULL)
+		conn_abort(owner(timer));
+	while ((timer = timer_expired(TIMER_IDLE, gw_settings.idle_timeout, now)) != NULL)
+	{
+		STAT_INC(BUS_STAT_IDLE_CLOSED);
+		conn_close(owner(timer), WS_CLOSE_GOING_AWAY, "idle");
+	}
+	while ((timer = timer_expired(TIMER_CLOSE, CLOSE_GRACE_MS, now)) != NULL)
+		conn_abort(owner(timer));
+	if (backpressure_tick(now))
+		close_overdue(now);
+}
+
+int64
+conn_deadline(void)
+{
+	int64		deadline = timer_deadline(TIMER_REQUEST, gw_settings.header_timeout);
+
+	deadline = Min(deadline, timer_deadline(TIMER_IDLE, gw_settings.idle_timeout));
+	deadline = Min(deadline, timer_deadline(TIMER_CLOSE, CLOSE_GRACE_MS));
+	return Min(deadline, backpressure_deadline());
+}
+
+void
+conn_reap(void)
+{
+	while (reaped != NULL)
+	{
+		Conn	   *conn = reaped;
+
+		reaped = conn->next_reaped;
+		conn->reaping = false;
+		channels_free(conn);
+		if (conn->state != CONN_CLOSED)
+			continue;
+		recv_buf_free(conn->input);
+		close(conn->watch.fd);
+		free(conn);
+		nconns--;
+	}
+}

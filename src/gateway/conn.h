@@ -1,0 +1,114 @@
+/*-------------------------------------------------------------------------
+ *
+ * conn.h
+ *	  A client's connection: its state, its queue, its end.
+ *
+ * src/gateway/conn.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef REALTIME_CONN_H
+#define REALTIME_CONN_H
+
+#include "gateway/backpressure.h"
+#include "gateway/loop.h"
+#include "gateway/out_queue.h"
+#include "gateway/recv_buf.h"
+#include "gateway/stream.h"
+#include "gateway/timers.h"
+#include "proto/phoenix.h"
+
+struct Channel;
+
+typedef enum ConnState
+{
+	CONN_HTTP,					/* reading requests; next: OPEN, CLOSING, CLOSED */
+	CONN_OPEN,					/* frames flow; next: CLOSING, CLOSED */
+	CONN_CLOSING,				/* our last bytes are queued; next: LINGERING, CLOSED */
+	CONN_LINGERING,				/* all written, waits for the peer; next: CLOSED */
+	CONN_CLOSED					/* on the reap list */
+} ConnState;
+
+/*
+ * The channels of a connection: a list, and from a handful on a hash table.
+ */
+typedef struct ChannelSet
+{
+	struct Channel *first;
+	struct Channel **table;		/* open addressing, by topic; NULL while few */
+	uint32		count;
+	uint32		table_size;		/* a power of two */
+} ChannelSet;
+
+/*
+ * What an idle client costs; keep it small.  The first cache line is what a
+ * fan-out and a flush touch.
+ */
+typedef struct Conn
+{
+	Watch		watch;			/* must be first: conn_input.c casts */
+	struct Conn *next_dirty;	/* list of those to flush in this turn */
+	OutQueue	out;
+	Pressure	pressure;
+	const StreamOps *stream;
+	uint8		state;			/* ConnState */
+	uint8		version;		/* PhxVersion, of an OPEN connection */
+	bool		dirty;			/* in the list */
+	bool		reaping;		/* in the list of those to look at before sleep */
+	struct Conn *next_reaped;
+	RecvBuf    *input;			/* NULL while nothing incomplete was read */
+	ChannelSet	channels;
+	Timer		timer;
+} Conn;
+
+/*
+ * Take over an accepted socket; `ready` gets its events.  NULL without memory,
+ * and then the descriptor is still the caller's.
+ */
+extern Conn *conn_open(int fd, WatchReady ready);
+
+/* Connections that are not yet freed, and those that are OPEN. */
+extern uint32 conn_count(void);
+extern uint32 conn_open_count(void);
+
+/* The upgrade is queued: from now on frames flow. */
+extern void conn_upgrade(Conn *conn, PhxVersion version);
+
+/*
+ * Queue bytes for this connection alone; nothing happens unless it is HTTP or
+ * OPEN.  Without memory the connection is closed.
+ */
+extern void conn_write(Conn *conn, const char *data, size_t len);
+
+/* Queue a stretch of a shared buffer; true if the connection took it. */
+extern bool conn_deliver(Conn *conn, FrameBuf *buf, uint32 start, uint32 end);
+
+/*
+ * Close from our side: of an OPEN connection with a close frame of this code
+ * and reason behind what is queued, of any other without one.  The connection
+ * stays readable as memory until the end of the turn, but does nothing more.
+ */
+extern void conn_close(Conn *conn, int code, const char *reason);
+
+/* Close once what is queued is written, without a frame: a last response. */
+extern void conn_finish(Conn *conn);
+
+/* Give up at once: the peer is gone, or is not worth waiting for. */
+extern void conn_abort(Conn *conn);
+
+/* conn_close() for all, e.g. when messages were lost. */
+extern void conn_close_all(int code, const char *reason);
+
+/* A message or request has come: its clock starts anew. */
+extern void conn_active(Conn *conn);
+
+/* The socket takes bytes again. */
+extern void conn_writable(Conn *conn);
+
+/* Steps of a turn, and when the next is due. */
+extern void conn_run_timers(int64 now);
+extern int64 conn_deadline(void);
+extern void conn_flush_all(void);
+extern void conn_reap(void);
+
+#endif							/* REALTIME_CONN_H */

@@ -1,0 +1,253 @@
+/*-------------------------------------------------------------------------
+ *
+ * conn_input.c
+ *	  What clients send: from the socket to requests and messages.
+ *
+ * One recv() per socket and turn, into one scratch buffer for all.  Most of
+ * the time it holds whole messages, which are handled right there; only what
+ * is cut off at the end moves into a buffer of the connection's own.  A small
+ * one is copied back to the scratch buffer for the next read, a large one is
+ * read into where it is, so that a large message is not copied over and over.
+ *
+ * src/gateway/conn_input.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "proto/proto.h"
+
+#include "gateway/conn.h"
+#include "gateway/conn_input.h"
+#include "gateway/gw_settings.h"
+#include "gateway/gw_stats.h"
+#include "gateway/http_routes.h"
+#include "gateway/session.h"
+
+#define SCRATCH_BYTES (64 * 1024)
+#define COPY_BACK_MAX (4 * 1024)	/* an own buffer up to this is copied */
+
+/*
+ * The bytes at hand: in the scratch buffer or in the connection's own.
+ */
+typedef struct Input
+{
+	char	   *data;
+	size_t		len;
+	RecvState	state;
+} Input;
+
+static char scratch[SCRATCH_BYTES];
+
+/*
+ * Answer a ping.
+ */
+static void
+send_pong(Conn *conn, Slice payload)
+{
+	char		frame[WS_MAX_SERVER_HEADER + WS_MAX_CONTROL];
+	int			header_len = ws_frame_header(frame, WS_OP_PONG, payload.len);
+
+	if (payload.len > 0)
+		memcpy(frame + header_len, payload.data, payload.len);
+	conn_write(conn, frame, header_len + payload.len);
+}
+
+/*
+ * Act on one event of the stream of frames; false if more bytes are needed.
+ */
+static bool
+next_event(Conn *conn, Input *in)
+{
+	Slice		payload;
+	int			close_code = 0;
+	size_t		want;			/* growing by what has come is more careful */
+	WsEvent		event = ws_message_next(&in->state.ws, in->data, &in->len,
+										&payload, &close_code, &want);
+
+	switch (event)
+	{
+		case WS_NEED_MORE:
+			return false;
+		case WS_TEXT:
+		case WS_BINARY:
+			session_message(conn, payload, event == WS_BINARY);
+			break;
+		case WS_PING:
+			send_pong(conn, payload);
+			break;
+		case WS_PONG:
+			break;
+		case WS_CLOSE:
+			conn_close(conn, close_code, "");
+			break;
+		case WS_FAIL:
+			STAT_INC(BUS_STAT_PROTOCOL_ERRORS);
+			conn_close(conn, close_code, close_code == WS_CLOSE_TOO_BIG ?
+					   "message too big" : "protocol error");
+			break;
+	}
+	return true;
+}
+
+/*
+ * Handle all frames that are whole.  Any of them is a sign of life; bytes that
+ * complete none are not, or one a minute would keep a connection for ever.
+ */
+static void
+handle_frames(Conn *conn, Input *in)
+{
+	bool		alive = false;
+
+	while (conn->state == CONN_OPEN && next_event(conn, in))
+		alive = true;
+	if (alive)
+		conn_active(conn);
+}
+
+/*
+ * Handle requests, and frames that follow an upgrade in the same segment.
+ */
+static void
+handle_input(Conn *conn, Input *in)
+{
+	if (conn->state == CONN_HTTP)
+	{
+		size_t		taken = http_routes_input(conn, &in->state, in->data, in->len);
+
+		in->len -= taken;
+		memmove(in->data, in->data + taken, in->len);
+	}
+	if (conn->state == CONN_OPEN)
+		handle_frames(conn, in);
+}
+
+/*
+ * Make room in an own buffer that is read into.  It is doubled as bytes come
+ * in, whatever length the client has announced.
+ */
+static bool
+grow_own(Conn *conn)
+{
+	const RecvBuf *own = conn->input;
+	size_t		largest = (size_t) gw_settings.max_frame_size + SCRATCH_BYTES;
+
+	if (own->cap - own->len >= COPY_BACK_MAX)
+		return true;
+	return recv_buf_reserve(&conn->input,
+							Max(Min(own->cap * 2, largest), own->len + COPY_BACK_MAX));
+}
+
+/*
+ * Find room to read into: in->data has in->len bytes and can hold *cap.  False
+ * if an own buffer had to grow and could not.
+ */
+static bool
+begin_read(Conn *conn, Input *in, size_t *cap)
+{
+	if (conn->input == NULL)
+	{
+		recv_state_init(&in->state);
+		in->len = 0;
+	}
+	else
+	{
+		in->state = conn->input->state;
+		in->len = conn->input->len;
+	}
+	if (in->len > COPY_BACK_MAX)
+	{
+		if (!grow_own(conn))
+			return false;
+		in->data = conn->input->data;
+		*cap = conn->input->cap;
+		return true;
+	}
+	if (in->len > 0)
+		memcpy(scratch, conn->input->data, in->len);
+	in->data = scratch;
+	*cap = SCRATCH_BYTES;
+	return true;
+}
+
+/*
+ * Keep what is cut off.  False if there is no memory for it.
+ */
+static bool
+end_read(Conn *conn, Input *in)
+{
+	if (in->len == 0 && recv_state_idle(&in->state))
+	{
+		recv_buf_free(conn->input);
+		conn->input = NULL;
+		return true;
+	}
+	if (in->data == scratch)
+	{
+		if (!recv_buf_reserve(&conn->input, in->len))
+			return false;
+		memcpy(conn->input->data, scratch, in->len);
+	}
+	conn->input->len = in->len;
+	conn->input->state = in->state;
+	return true;
+}
+
+/*
+ * Read and handle once.
+ */
+static void
+read_input(Conn *conn)
+{
+	Input		in;
+	size_t		cap;
+	ssize_t		n;
+
+	if (!begin_read(conn, &in, &cap))
+	{
+		conn_close(conn, WS_CLOSE_TRY_LATER, "out of memory");
+		return;
+	}
+	n = conn->stream->recv(conn->watch.fd, in.data + in.len, cap - in.len);
+	if (n == STREAM_AGAIN)
+		return;
+	if (n == STREAM_EOF && conn->state == CONN_HTTP && conn->out.count > 0)
+		conn_finish(conn);		/* sent its request and shut its side */
+	else if (n <= 0)
+		conn_abort(conn);
+	else
+	{
+		in.len += n;
+		handle_input(conn, &in);
+		if (conn->state <= CONN_OPEN && !end_read(conn, &in))
+			conn_close(conn, WS_CLOSE_TRY_LATER, "out of memory");
+	}
+}
+
+/*
+ * A connection that is going away: whatever still comes is not for us, but it
+ * has to be read, or closing would reset what we have sent.
+ */
+static void
+drain_input(Conn *conn)
+{
+	ssize_t		n = conn->stream->recv(conn->watch.fd, scratch, sizeof(scratch));
+
+	if (n == STREAM_BROKEN || (n == STREAM_EOF && conn->state == CONN_LINGERING))
+		conn_abort(conn);
+	else if (n == STREAM_EOF)
+		loop_change(&conn->watch, conn->watch.events & ~EPOLLIN);
+}
+
+void
+conn_input_ready(Watch *watch, uint32 events)
+{
+	Conn	   *conn = (Conn *) watch;
+
+	if (events & EPOLLOUT)
+		conn_writable(conn);
+	if ((events & ~EPOLLOUT) == 0 || conn->state == CONN_CLOSED)
+		return;
+	if (conn->state <= CONN_OPEN)
+		read_input(conn);
+	else
+		drain_input(conn);
+}

@@ -1,0 +1,18 @@
+/*-------------------------------------------------------------------------
+ *
+ * conn_input.h
+ *	  What clients send: from the socket to requests and messages.
+ *
+ * src/gateway/conn_input.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef REALTIME_CONN_INPUT_H
+#define REALTIME_CONN_INPUT_H
+
+#include "gateway/loop.h"
+
+/* Events of a Conn's watch. */
+extern void conn_input_ready(Watch *watch, uint32 events);
+
+#endif							/* REALTIME_CONN_INPUT_H */

@@ -1,0 +1,256 @@
+/*-------------------------------------------------------------------------
+ *
+ * fanout.c
+ *	  From a committed message to the queues of those who hear its topic.
+ *
+ * A message is encoded once per serializer version that has members, into the
+ * open buffer of its topic.  Messages of one topic that come in one piece of
+ * the bus thus lie behind each other, and so many of them are one run in a
+ * socket's queue and one stretch of memory for one send().
+ *
+ * While messages of the same topic follow each other, they are only appended;
+ * the members' queues are touched once for all of them when another topic has
+ * its turn or the piece of the bus ends.  A connection's queue therefore has
+ * the order of the bus, which is commit order, over all topics.
+ *
+ * As long as nobody has been given a run of it, a buffer can move and grows
+ * like any array.  After that it stays where it is; when it is full, a larger
+ * one follows.
+ *
+ * src/gateway/fanout.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "proto/proto.h"
+
+#include "gateway/backpressure.h"
+#include "gateway/channels.h"
+#include "gateway/fanout.h"
+#include "gateway/gw_stats.h"
+#include "proto/ws_frame.h"
+
+#define BUF_MAX (64 * 1024)		/* a buffer of several messages */
+#define KEEP_BYTES (1024 * 1024)	/* scratch memory kept between messages */
+
+/*
+ * Messages that are encoded but in no queue yet: all of one topic.
+ */
+typedef struct Batch
+{
+	uint32		start;			/* in topic->open[version] */
+	uint32		messages;
+} Batch;
+
+static Topic *batch_topic;
+static Batch batches[PHX_VERSIONS];
+static Topic *open_topics;		/* those with an open buffer */
+static Bytes frame;				/* one encoded message */
+
+/*
+ * Give the members of one version what waits for them.
+ */
+static void
+distribute(Topic *topic, PhxVersion version)
+{
+	Members    *members = &topic->members[version];
+	struct Channel **array = members_array(members);
+	FrameBuf   *buf = topic->open[version];
+	Batch	   *batch = &batches[version];
+	uint32		delivered = 0;
+
+	if (batch->messages == 0)
+		return;
+	for (uint32 i = 0; i < members->count; i++)
+		delivered += conn_deliver(array[i]->conn, buf, batch->start, buf->len);
+	STAT_ADD(BUS_STAT_DELIVERIES, (uint64) delivered * batch->messages);
+	batch->start = buf->len;
+	batch->messages = 0;
+}
+
+void
+fanout_settle(void)
+{
+	if (batch_topic == NULL)
+		return;
+	for (int v = 0; v < PHX_VERSIONS; v++)
+		distribute(batch_topic, v);
+	batch_topic = NULL;
+}
+
+void
+fanout_end(void)
+{
+	fanout_settle();
+	while (open_topics != NULL)
+	{
+		Topic	   *topic = open_topics;
+
+		open_topics = topic->next_open;
+		topic->next_open = NULL;
+		for (int v = 0; v < PHX_VERSIONS; v++)
+		{
+			if (topic->open[v] != NULL)
+				frame_buf_unref(topic->open[v]);
+			topic->open[v] = NULL;
+		}
+	}
+}
+
+/*
+ * Have fanout_end() close the buffers of a topic.
+ */
+static void
+note_open(Topic *topic)
+{
+	for (int v = 0; v < PHX_VERSIONS; v++)
+	{
+		if (topic->open[v] != NULL)
+			return;
+	}
+	topic->next_open = open_topics;
+	open_topics = topic;
+}
+
+/*
+ * Begin with a new buffer for a message of len bytes; false without memory.
+ */
+static bool
+replace_buffer(Topic *topic, PhxVersion version, size_t len)
+{
+	FrameBuf   *old = topic->open[version];
+	size_t		cap = len;
+	FrameBuf   *buf;
+
+	if (old != NULL)
+		cap = Max(len, Min((size_t) old->cap * 2, BUF_MAX));
+	buf = frame_buf_new(cap);
+	if (buf == NULL)
+		return false;
+	distribute(topic, version);
+	if (old != NULL)
+		frame_buf_unref(old);
+	else
+		note_open(topic);
+	topic->open[version] = buf;
+	batches[version].start = 0;
+	return true;
+}
+
+/*
+ * Make room for len more bytes in the open buffer; false without memory.
+ */
+static bool
+make_room(Topic *topic, PhxVersion version, size_t len)
+{
+	FrameBuf   *buf = topic->open[version];
+	FrameBuf   *moved;
+
+	if (buf == NULL || buf->len + len > BUF_MAX)
+		return replace_buffer(topic, version, len);
+	if (frame_buf_room(buf) >= len)
+		return true;
+	if (buf->refs > 1)
+		return replace_buffer(topic, version, len);
+	moved = frame_buf_resize(buf, Min(Max((size_t) buf->cap * 2, buf->len + len), BUF_MAX));
+	if (moved == NULL)
+		return false;
+	topic->open[version] = moved;
+	return true;
+}
+
+/*
+ * A message that cannot be delivered must not be skipped silently: those who
+ * should have heard it are closed and come back.
+ */
+static void
+close_members(Topic *topic, PhxVersion version)
+{
+	Members    *members = &topic->members[version];
+
+	distribute(topic, version);
+	for (uint32 i = 0; i < members->count; i++)
+		conn_close(members_array(members)[i]->conn, WS_CLOSE_RESTART,
+				   "messages were lost: reconnect and refetch");
+}
+
+/*
+ * Append a message to the open buffer of one version; false without memory.
+ */
+static bool
+append(Topic *topic, PhxVersion version, const WalMessage *message, Slice meta)
+{
+	frame.len = 0;
+	if (!phx_encode_broadcast(&frame, version, topic_full_name(topic), message->event,
+							  (message->flags & WAL_MESSAGE_BINARY) != 0,
+							  message->payload, meta))
+		return false;
+	if (frame.len == 0)			/* cannot be told in this version */
+		return true;
+	if (!make_room(topic, version, frame.len))
+		return false;
+	frame_buf_append(topic->open[version], frame.data, frame.len);
+	batches[version].messages++;
+	return true;
+}
+
+/*
+ * Make a topic the one that is being batched.
+ */
+static void
+begin_batch(Topic *topic)
+{
+	if (batch_topic == topic)
+		return;
+	fanout_settle();
+	batch_topic = topic;
+	for (int v = 0; v < PHX_VERSIONS; v++)
+	{
+		Assert(batches[v].messages == 0);
+		batches[v].start = topic->open[v] != NULL ? topic->open[v]->len : 0;
+	}
+}
+
+/*
+ * Write {"id":"<uuid>"} to dst; returns its length.
+ */
+static size_t
+write_meta(char *dst, const uint8 *id)
+{
+	static const char hex[] = "0123456789abcdef";
+	char	   *p = dst;
+
+	memcpy(p, "{\"id\":\"", 7);
+	p += 7;
+	for (int i = 0; i < MESSAGE_ID_BYTES; i++)
+	{
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			*p++ = '-';
+		*p++ = hex[id[i] >> 4];
+		*p++ = hex[id[i] & 15];
+	}
+	memcpy(p, "\"}", 2);
+	return p + 2 - dst;
+}
+
+void
+fanout_message(const WalMessage *message)
+{
+	bool		is_private = (message->flags & WAL_MESSAGE_PRIVATE) != 0;
+	Topic	   *topic = topics_find(is_private, message->topic, topics_hash(message->topic));
+	char		meta[64];
+	Slice		meta_slice;
+
+	STAT_INC(BUS_STAT_MESSAGES);
+	backpressure_bus_read(loop_now);
+	if (topic == NULL || topic->interest != INTEREST_HELD)
+		return;
+	begin_batch(topic);
+	meta_slice = slice_make(meta, write_meta(meta, message->id));
+	for (int v = 0; v < PHX_VERSIONS; v++)
+	{
+		if (topic->members[v].count > 0 && !append(topic, v, message, meta_slice))
+			close_members(topic, v);
+	}
+	if (frame.failed || frame.cap > KEEP_BYTES)
+		bytes_free(&frame);
+}

@@ -1,0 +1,24 @@
+/*-------------------------------------------------------------------------
+ *
+ * fanout.h
+ *	  From a committed message to the queues of those who hear its topic.
+ *
+ * src/gateway/fanout.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef REALTIME_FANOUT_H
+#define REALTIME_FANOUT_H
+
+#include "proto/wal_record.h"
+
+/* Encode a message for its members; they may get it a little later. */
+extern void fanout_message(const WalMessage *message);
+
+/* Queue what was held back, before anything else is queued. */
+extern void fanout_settle(void);
+
+/* A piece of the bus is handed out: settle, and let go of the buffers. */
+extern void fanout_end(void);
+
+#endif							/* REALTIME_FANOUT_H */

@@ -1,0 +1,158 @@
+/*-------------------------------------------------------------------------
+ *
+ * gateway_main.c
+ *	  realtime_gateway: serves WebSocket clients what the hub hands out.
+ *
+ * Started by the hub and by nobody else, with one end of a socket pair as
+ * descriptor BUS_FD.  One process, one thread, one loop; the list of steps in
+ * turn() is the program.  It has no access to the database's memory, and when
+ * it dies, no backend notices (DESIGN.md section 2; README.md here has a
+ * picture).
+ *
+ * src/gateway/gateway_main.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "proto/proto.h"
+
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "gateway/bus_dispatch.h"
+#include "gateway/bus_link.h"
+#include "gateway/conn.h"
+#include "gateway/fanout.h"
+#include "gateway/gw_stats.h"
+#include "gateway/listener.h"
+#include "gateway/loop.h"
+#include "gateway/topics.h"
+#include "proto/ws_frame.h"
+
+#define SHUTDOWN_GRACE_MS 300	/* for clients to take their close frames */
+
+static volatile sig_atomic_t got_sigterm;
+static bool bus_lost;
+static int64 end_at = LOOP_NEVER;	/* set when the shutdown began */
+
+static void
+handle_sigterm(int signo)
+{
+	got_sigterm = 1;
+}
+
+/*
+ * The hub is gone, or what is there is no hub.
+ */
+static void
+handle_bus_lost(const char *why)
+{
+	bus_lost = true;
+}
+
+/*
+ * SIGTERM is let through only while the loop sleeps.
+ */
+static void
+set_up_signals(void)
+{
+	struct sigaction action = {0};
+	sigset_t	blocked;
+
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGTERM);
+	sigprocmask(SIG_BLOCK, &blocked, NULL);
+	action.sa_handler = handle_sigterm;
+	sigaction(SIGTERM, &action, NULL);
+	action.sa_handler = SIG_IGN;
+	sigaction(SIGPIPE, &action, NULL);
+}
+
+/*
+ * One descriptor per client: take all we may have.
+ */
+static void
+raise_fd_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/*
+ * Begin the orderly end if something asks for it: no new clients, a close
+ * frame for those we have.
+ */
+static void
+check_shutdown(void)
+{
+	const char *reason = bus_dispatch_shutdown_reason();
+
+	if (end_at != LOOP_NEVER || !(got_sigterm || bus_lost || reason != NULL))
+		return;
+	end_at = loop_now + SHUTDOWN_GRACE_MS;
+	listener_close();
+	conn_close_all(WS_CLOSE_RESTART,
+				   reason != NULL ? reason : "the server is shutting down");
+}
+
+/*
+ * When the next step is due even if nothing happens.
+ */
+static int64
+next_deadline(void)
+{
+	int64		deadline = Min(conn_deadline(), listener_deadline());
+
+	return Min(Min(deadline, gw_stats_deadline()), end_at);
+}
+
+/*
+ * One turn of the loop: sleep, take what came, then write.
+ */
+static void
+turn(void)
+{
+	loop_wait(next_deadline());
+	check_shutdown();
+	listener_run_timers(loop_now);
+	conn_run_timers(loop_now);
+	conn_flush_all();
+	conn_reap();
+	topics_flush_interest();
+	gw_stats_report(loop_now);
+	bus_link_flush();
+}
+
+int
+main(int argc, char **argv)
+{
+	static const BusHandlers handlers = {
+		.frame = bus_dispatch,
+		.piece_end = fanout_end,
+		.lost = handle_bus_lost
+	};
+
+	/* an orphan would keep its share of the new connections */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	set_up_signals();
+	raise_fd_limit();
+	if (!loop_init() || !bus_link_open(&handlers))
+	{
+		fprintf(stderr, "realtime_gateway is started by the server, not by hand\n");
+		return 1;
+	}
+	if (!topics_init())
+	{
+		bus_log(BUS_LOG_FATAL, "could not start: no memory or no random numbers");
+		bus_link_flush();
+		return 1;
+	}
+	while (loop_now < end_at && !(end_at != LOOP_NEVER && conn_count() == 0))
+		turn();
+	return bus_lost ? 1 : 0;
+}

@@ -1,0 +1,68 @@
+/*-------------------------------------------------------------------------
+ *
+ * gw_stats.c
+ *	  What the gateway counts about itself.
+ *
+ * Counters are plain numbers that anybody here adds to.  The hub gets all of
+ * them at most once a second, and never while nothing changed: an idle gateway
+ * does not wake up.  Events that a crowd of clients can cause many of in a
+ * second are logged from here, too, as one line with their number.
+ *
+ * src/gateway/gw_stats.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "proto/proto.h"
+
+#include "gateway/bus_link.h"
+#include "gateway/gw_stats.h"
+#include "gateway/loop.h"
+
+#define REPORT_INTERVAL_MS 1000
+
+uint64		gw_stats[BUS_STAT_COUNT];
+
+static uint64 reported[BUS_STAT_COUNT];
+static int64 reported_at = -REPORT_INTERVAL_MS;
+
+/*
+ * How much a counter grew since the last report.
+ */
+static unsigned long long
+growth(BusStat stat)
+{
+	return (unsigned long long) (gw_stats[stat] - reported[stat]);
+}
+
+/*
+ * One line for each sort of closed connections since the last report.
+ */
+static void
+log_closed(void)
+{
+	if (growth(BUS_STAT_SLOW_CLOSED) > 0)
+		bus_log(BUS_LOG_INFO, "closed %llu connections that read too slowly",
+				growth(BUS_STAT_SLOW_CLOSED));
+	if (growth(BUS_STAT_PROTOCOL_ERRORS) > 0)
+		bus_log(BUS_LOG_INFO, "closed %llu connections that broke the WebSocket protocol",
+				growth(BUS_STAT_PROTOCOL_ERRORS));
+}
+
+void
+gw_stats_report(int64 now)
+{
+	if (now < gw_stats_deadline())
+		return;
+	log_closed();
+	bus_send(BUS_STATS, gw_stats, sizeof(gw_stats), NULL, 0);
+	memcpy(reported, gw_stats, sizeof(reported));
+	reported_at = now;
+}
+
+int64
+gw_stats_deadline(void)
+{
+	if (memcmp(reported, gw_stats, sizeof(reported)) == 0)
+		return LOOP_NEVER;
+	return reported_at + REPORT_INTERVAL_MS;
+}

@@ -1,0 +1,65 @@
+/*-------------------------------------------------------------------------
+ *
+ * stream.c
+ *	  Bytes to and from a client over plain TCP.
+ *
+ * src/gateway/stream.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "proto/proto.h"
+
+#include <sys/socket.h>
+
+#include "gateway/stream.h"
+
+/*
+ * What a failed call of recv or send means.
+ */
+static ssize_t
+failure(void)
+{
+	return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ?
+		STREAM_AGAIN : STREAM_BROKEN;
+}
+
+static ssize_t
+plain_recv(int fd, char *buf, size_t len)
+{
+	ssize_t		n = recv(fd, buf, len, MSG_DONTWAIT);
+
+	return n >= 0 ? n : failure();
+}
+
+/*
+ * One stretch of memory is the common case, and send() is cheaper than
+ * sendmsg().
+ */
+static ssize_t
+plain_send(int fd, const struct iovec *iov, int n)
+{
+	struct msghdr msg = {0};
+	ssize_t		sent;
+
+	if (n == 1)
+		sent = send(fd, iov->iov_base, iov->iov_len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	else
+	{
+		msg.msg_iov = unconstify(struct iovec *, iov);
+		msg.msg_iovlen = n;
+		sent = sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+	}
+	return sent >= 0 ? sent : failure();
+}
+
+static void
+plain_end(int fd)
+{
+	shutdown(fd, SHUT_WR);
+}
+
+const StreamOps stream_plain = {
+	.recv = plain_recv,
+	.send = plain_send,
+	.end = plain_end
+};

@@ -1,0 +1,211 @@
+/*-------------------------------------------------------------------------
+ *
+ * status.c
+ *	  The SQL function realtime.status(): how things stand, in one row.
+ *
+ * All is read from shared memory in one go, so the figures fit together.
+ *
+ * lag_bytes is the WAL that is flushed (on a standby: replayed) and not yet
+ * read by the hub, whoever wrote it.  lag_ms is 0 when there is none, else the
+ * time since the hub last had read all: how old the oldest unread record can
+ * be at most.  A hub that has nothing to send sleeps while others write, so
+ * both may be small numbers on a healthy server.
+ *
+ * src/api/status.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "access/xlogrecovery.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/numeric.h"
+#include "utils/pg_lsn.h"
+#include "utils/timestamp.h"
+
+#include "api/sql_function.h"
+#include "shmem.h"
+
+SQL_FUNCTION(status);
+
+/* Columns of the result. */
+enum
+{
+	STATUS_STATE,
+	STATUS_HUB_PID,
+	STATUS_POSITION,
+	STATUS_RELEASED,
+	STATUS_LAG_BYTES,
+	STATUS_LAG_MS,
+	STATUS_GATEWAYS,
+	STATUS_CONNECTIONS,
+	STATUS_CHANNELS,
+	STATUS_TOPICS,
+	STATUS_EPOCH,
+	STATUS_COUNTERS,
+	STATUS_COLUMNS
+};
+
+/* What is copied out of shared memory. */
+typedef struct StatusSnapshot
+{
+	int			hub_pid;
+	HubState	hub_state;
+	uint64		epoch;
+	XLogRecPtr	released_lsn;
+	XLogRecPtr	read_lsn;
+	TimestampTz caught_up_at;
+	int			gateways;		/* that listen */
+	uint64		stats[BUS_STAT_COUNT];	/* summed over the gateways */
+	uint64		counters[SHARED_COUNTER_COUNT];
+} StatusSnapshot;
+
+/*
+ * Copy what is shown.
+ */
+static void
+take_snapshot(StatusSnapshot *snap)
+{
+	memset(snap, 0, sizeof(*snap));
+	LWLockAcquire(realtime_shared->lock, LW_SHARED);
+	snap->hub_pid = realtime_shared->hub_pid;
+	snap->hub_state = realtime_shared->hub_state;
+	snap->epoch = realtime_shared->epoch;
+	snap->released_lsn = realtime_shared->released_lsn;
+	snap->read_lsn = realtime_shared->read_lsn;
+	snap->caught_up_at = realtime_shared->caught_up_at;
+	for (int i = 0; i < MAX_GATEWAYS; i++)
+	{
+		GatewaySlot *slot = &realtime_shared->gateways[i];
+
+		if (slot->pid == 0)
+			continue;
+		snap->gateways += slot->ready ? 1 : 0;
+		for (int stat = 0; stat < BUS_STAT_COUNT; stat++)
+			snap->stats[stat] += slot->stats[stat];
+	}
+	LWLockRelease(realtime_shared->lock);
+
+	for (int i = 0; i < SHARED_COUNTER_COUNT; i++)
+		snap->counters[i] = pg_atomic_read_u64(&realtime_shared->counters[i]);
+}
+
+/*
+ * The state in words.
+ */
+static const char *
+state_name(const StatusSnapshot *snap)
+{
+	if (snap->hub_pid == 0)
+		return "down";
+	switch (snap->hub_state)
+	{
+		case HUB_DOWN:
+			return "down";
+		case HUB_CATCHING_UP:
+			return "catching up";
+		case HUB_RUNNING:
+			return "running";
+		case HUB_HOLDING:
+			return "holding";
+	}
+	return "unknown";
+}
+
+/*
+ * Add a number to an object under construction.
+ */
+static void
+push_count(JsonbParseState **state, const char *name, uint64 count)
+{
+	JsonbValue	value;
+
+	value.type = jbvString;
+	value.val.string.val = unconstify(char *, name);
+	value.val.string.len = (int) strlen(name);
+	(void) pushJsonbValue(state, WJB_KEY, &value);
+	value.type = jbvNumeric;
+	value.val.numeric = int64_to_numeric((int64) count);
+	(void) pushJsonbValue(state, WJB_VALUE, &value);
+}
+
+/*
+ * All counters as a JSON object: the server's, and the sum of the gateways'.
+ */
+static Jsonb *
+counters_to_jsonb(const StatusSnapshot *snap)
+{
+	JsonbParseState *state = NULL;
+
+	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	for (int i = 0; i < SHARED_COUNTER_COUNT; i++)
+		push_count(&state, shared_counter_name(i), snap->counters[i]);
+	for (int i = 0; i < BUS_STAT_COUNT; i++)
+		push_count(&state, bus_stat_name(i), snap->stats[i]);
+	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+}
+
+/*
+ * Fill the columns about the place in the WAL; null where there is none yet.
+ */
+static void
+fill_position(const StatusSnapshot *snap, Datum *values, bool *nulls)
+{
+	XLogRecPtr	end = RecoveryInProgress() ? GetXLogReplayRecPtr(NULL) : GetFlushRecPtr(NULL);
+
+	values[STATUS_POSITION] = LSNGetDatum(snap->read_lsn);
+	nulls[STATUS_POSITION] = XLogRecPtrIsInvalid(snap->read_lsn);
+	values[STATUS_RELEASED] = LSNGetDatum(snap->released_lsn);
+	nulls[STATUS_RELEASED] = XLogRecPtrIsInvalid(snap->released_lsn);
+
+	if (XLogRecPtrIsInvalid(snap->read_lsn))
+		nulls[STATUS_LAG_BYTES] = nulls[STATUS_LAG_MS] = true;
+	else if (snap->read_lsn >= end)
+	{
+		values[STATUS_LAG_BYTES] = Int64GetDatum(0);
+		values[STATUS_LAG_MS] = Float8GetDatum(0.0);
+	}
+	else
+	{
+		TimestampTz now = GetCurrentTimestamp();
+
+		values[STATUS_LAG_BYTES] = Int64GetDatum((int64) (end - snap->read_lsn));
+		values[STATUS_LAG_MS] = Float8GetDatum(Max(now - snap->caught_up_at, 0) / 1000.0);
+		nulls[STATUS_LAG_MS] = snap->caught_up_at == 0;
+	}
+}
+
+/*
+ * realtime.status(OUT ...)
+ */
+Datum
+status(PG_FUNCTION_ARGS)
+{
+	TupleDesc	desc;
+	StatusSnapshot	snap;
+	Datum		values[STATUS_COLUMNS];
+	bool		nulls[STATUS_COLUMNS];
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE ||
+		desc->natts != STATUS_COLUMNS)
+		elog(ERROR, "realtime.status() does not return the columns expected");
+
+	take_snapshot(&snap);
+	memset(nulls, 0, sizeof(nulls));
+	values[STATUS_STATE] = CStringGetTextDatum(state_name(&snap));
+	values[STATUS_HUB_PID] = Int32GetDatum(snap.hub_pid);
+	nulls[STATUS_HUB_PID] = snap.hub_pid == 0;
+	fill_position(&snap, values, nulls);
+	values[STATUS_GATEWAYS] = Int32GetDatum(snap.gateways);
+	values[STATUS_CONNECTIONS] = Int64GetDatum((int64) snap.stats[BUS_STAT_CONNECTIONS]);
+	values[STATUS_CHANNELS] = Int64GetDatum((int64) snap.stats[BUS_STAT_CHANNELS]);
+	values[STATUS_TOPICS] = Int64GetDatum((int64) snap.stats[BUS_STAT_TOPICS]);
+	values[STATUS_EPOCH] = Int64GetDatum((int64) snap.epoch);
+	nulls[STATUS_EPOCH] = snap.epoch == 0;
+	values[STATUS_COUNTERS] = JsonbPGetDatum(counters_to_jsonb(&snap));
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+}

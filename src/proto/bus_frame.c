@@ -84,7 +84,10 @@ bus_decode_message(Slice body, BusMessageHead *head, Slice *record)
 bool
 bus_decode_interest(Slice body, BusInterest *interest, Slice *topic)
 {
+	static const uint8 zeros[sizeof(interest->reserved)] = {0};
+
 	return take_fixed(body, interest, sizeof(*interest), topic) &&
+		memcmp(interest->reserved, zeros, sizeof(zeros)) == 0 &&
 		interest->add <= 1 && interest->is_private <= 1 &&
 		topic->len >= 1 && topic->len <= TOPIC_MAX_BYTES;
 }

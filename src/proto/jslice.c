@@ -20,7 +20,7 @@
 JsliceType
 jslice_type(Slice value)
 {
-	const char *end = value.data + value.len;
+	const char *end = slice_end(value);
 	const char *p = jscan_space(value.data, end);
 
 	if (p >= end)
@@ -48,7 +48,7 @@ jslice_type(Slice value)
 Slice
 jslice_trim(Slice value)
 {
-	const char *end = value.data + value.len;
+	const char *end = slice_end(value);
 	const char *p = jscan_space(value.data, end);
 
 	while (end > p && jscan_is_space(end[-1]))
@@ -413,7 +413,7 @@ jslice_append_string(Bytes *out, Slice utf8)
 {
 	size_t		before = out->len;
 	const char *p = utf8.data;
-	const char *end = p + utf8.len;
+	const char *end = slice_end(utf8);
 
 	if (!bytes_reserve(out, utf8.len + 2))
 		return false;

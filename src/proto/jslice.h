@@ -38,6 +38,14 @@ typedef enum JsliceType
  */
 extern bool jslice_validate(const char *text, size_t len, const char **error) RT_MUSTCHECK;
 
+/*
+ * The same, and where the value is an array, its first max_items elements go
+ * to items[] and their number to *nitems (0 for any other value).  Saves the
+ * walk over what was just read.
+ */
+extern bool jslice_validate_array(const char *text, size_t len, Slice *items, int max_items,
+								  int *nitems, const char **error) RT_MUSTCHECK;
+
 /* Type of a validated value, white space before it allowed. */
 extern JsliceType jslice_type(Slice value);
 

@@ -36,6 +36,9 @@ typedef struct Check
 	const char *p;				/* next byte */
 	const char *end;
 	const char *error;			/* a constant string, once it failed */
+	Slice	   *items;			/* elements of the outermost array go here */
+	int			max_items;		/* as many as these */
+	int			nitems;			/* so many so far */
 } Check;
 
 /* The verdict "no", with its reason. */
@@ -276,21 +279,25 @@ check_text(Check *ck)
 		ck->p = jscan_space(ck->p, ck->end);
 		if (ck->p >= ck->end)
 			return refuse(ck, "unexpected end");
+		/* Depth 1 and no object: an element of the outermost array. */
+		if (depth == 1 && objects == 0 && ck->nitems < ck->max_items)
+			ck->items[ck->nitems].data = ck->p;
 		if (*ck->p == '{' || *ck->p == '[')
 		{
 			bool		is_object = *ck->p == '{';
 
 			if (depth == JSLICE_MAX_DEPTH)
 				return refuse(ck, "nested too deeply");
-			depth++;
-			objects = objects << 1 | is_object;
 			ck->p = jscan_space(ck->p + 1, ck->end);
 			if (!at(ck, is_object ? '}' : ']'))
 			{
+				depth++;
+				objects = objects << 1 | is_object;
 				if (is_object && !check_key(ck))
 					return false;
 				continue;
 			}
+			ck->p++;			/* empty: it ends as it began */
 		}
 		else if (!check_scalar(ck))
 			return false;
@@ -300,6 +307,12 @@ check_text(Check *ck)
 		{
 			bool		is_object = (objects & 1) != 0;
 
+			if (depth == 1 && objects == 0 && ck->nitems < ck->max_items)
+			{
+				Slice	   *item = &ck->items[ck->nitems++];
+
+				item->len = ck->p - item->data;
+			}
 			ck->p = jscan_space(ck->p, ck->end);
 			if (depth == 0)
 				return ck->p == ck->end || refuse(ck, "text after the value");
@@ -325,11 +338,27 @@ check_text(Check *ck)
 bool
 jslice_validate(const char *text, size_t len, const char **error)
 {
-	Check		ck = {text, text + len, NULL};
+	return jslice_validate_array(text, len, NULL, 0, NULL, error);
+}
 
-	if (check_text(&ck))
-		return true;
-	if (error)
-		*error = ck.error;
-	return false;
+/* The same, and the first elements of an array on the way; see jslice.h. */
+bool
+jslice_validate_array(const char *text, size_t len, Slice *items, int max_items,
+					  int *nitems, const char **error)
+{
+	Check		ck = {0};
+
+	ck.p = text;
+	ck.end = slice_end(slice_make(text, len));
+	ck.items = items;
+	ck.max_items = max_items;
+	if (!check_text(&ck))
+	{
+		if (error)
+			*error = ck.error;
+		return false;
+	}
+	if (nitems)
+		*nitems = ck.nitems;
+	return true;
 }

@@ -65,17 +65,13 @@ static bool
 decode_array(Slice text, PhxMessage *msg, const char **error)
 {
 	Slice		field[V2_MESSAGE_FIELDS];
-	Slice		key;
-	JsliceIter	it;
+	int			nfields;
 
-	if (jslice_type(text) != JSLICE_ARRAY)
-		return malformed(error, "not an array");
-	jslice_iter_init(&it, text);
-	for (int i = 0; i < V2_MESSAGE_FIELDS; i++)
-	{
-		if (!jslice_iter_next(&it, &key, &field[i]))
-			return malformed(error, "fewer than five elements");
-	}
+	if (!jslice_validate_array(text.data, text.len, field, V2_MESSAGE_FIELDS, &nfields, error))
+		return false;
+	if (nfields < V2_MESSAGE_FIELDS)
+		return malformed(error, jslice_type(text) == JSLICE_ARRAY ?
+						 "fewer than five elements" : "not an array");
 	msg->join_ref = ref_or_empty(field[0]);
 	msg->ref = ref_or_empty(field[1]);
 	msg->topic = field[2];
@@ -93,6 +89,8 @@ decode_object(Slice text, PhxMessage *msg, const char **error)
 	Slice		item;
 	JsliceIter	it;
 
+	if (!jslice_validate(text.data, text.len, error))
+		return false;
 	if (jslice_type(text) != JSLICE_OBJECT)
 		return malformed(error, "not an object");
 	jslice_iter_init(&it, text);
@@ -123,8 +121,6 @@ bool
 phx_decode_text(PhxVersion version, Slice text, PhxMessage *msg, const char **error)
 {
 	memset(msg, 0, sizeof(*msg));
-	if (!jslice_validate(text.data, text.len, error))
-		return false;
 	if (!(version == PHX_V2 ? decode_array(text, msg, error) :
 		  decode_object(text, msg, error)))
 		return false;

@@ -35,6 +35,13 @@ slice_make(const char *data, size_t len)
 	return s;
 }
 
+/* Where it ends.  NULL stays NULL: adding even 0 to it is undefined in C. */
+static inline const char *
+slice_end(Slice s)
+{
+	return s.len > 0 ? s.data + s.len : s.data;
+}
+
 static inline bool
 slice_equals(Slice a, Slice b)
 {

@@ -1,0 +1,598 @@
+/*-------------------------------------------------------------------------
+ *
+ * load_client.c
+ *	  Many Phoenix clients in one thread: receives, checks, measures.
+ *
+ * Every client has its own socket, joins public topics with the protocol's
+ * version 2.0.0 and beats its heart.  Frames are taken apart in one buffer
+ * that all clients share; only what a read leaves incomplete is kept per
+ * client.  That, and one clock reading per read(), is what lets one thread
+ * check several million small frames a second.
+ *
+ * Modes:
+ *	receive	join, report "ready=yes", count until every sender's end came
+ *	idle	join, report "ready=yes", stay for --seconds (0: until SIGTERM)
+ *	joins	join everything as fast as the server answers, then end
+ *
+ * Connecting blocks, which on loopback takes no time as long as the server's
+ * backlog has room; --inflight bounds how many wait to be answered.
+ *
+ * bench/load_client.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "support.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tally.h"
+
+#define READ_BYTES (128 * 1024) /* asked of one read() */
+#define REST_BYTES (64 * 1024)	/* longest frame that may be left over */
+#define EVENTS_PER_TURN 1024
+#define QUIET_MS 300			/* idle mode ends after SIGTERM and this silence */
+
+#define OP_TEXT 1
+#define OP_BINARY 2
+#define OP_CLOSE 8
+#define OP_PING 9
+#define OP_PONG 10
+
+/* The key of RFC 6455's example and what a server must answer to it. */
+#define HANDSHAKE_KEY "dGhlIHNhbXBsZSBub25jZQ=="
+#define HANDSHAKE_ACCEPT "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+
+typedef enum ClientState
+{
+	CLIENT_NEW,					/* no socket yet; next: UPGRADING */
+	CLIENT_UPGRADING,			/* request sent; next: JOINING, CLOSED */
+	CLIENT_JOINING,				/* a join is on its way; next: JOINED, CLOSED */
+	CLIENT_JOINED,				/* has all its channels; next: CLOSED */
+	CLIENT_CLOSED
+} ClientState;
+
+typedef struct Client
+{
+	int			fd;
+	ClientState state;
+	int			channels;		/* joined so far */
+	uint32		rest_len;		/* bytes of an incomplete frame */
+	uint32		rest_cap;
+	char	   *rest;
+} Client;
+
+static const char *host = "127.0.0.1";
+static const char *path = "/realtime/v1/websocket?apikey=bench&vsn=2.0.0";
+static const char *mode = "receive";
+static const char *topic_prefix = "bench-";
+static const char *commit_log = "";
+static int64 port = 4000;
+static int64 nclients = 1;
+static int64 ntopics = 1;
+static int64 nchannels = 1;
+static int64 nsenders = 1;
+static int64 nactive = -1;
+static int64 seconds = 60;
+static int64 heartbeat_ms = 25000;
+static int64 inflight_max = 100;
+static int64 nap_us = 0;
+static PidList pids;
+
+static const Option options[] = {
+	{"mode", OPTION_STRING, &mode, "receive, idle or joins"},
+	{"host", OPTION_STRING, &host, "IPv4 address of the server"},
+	{"port", OPTION_INT, &port, "its port"},
+	{"path", OPTION_STRING, &path, "path of the WebSocket endpoint"},
+	{"clients", OPTION_INT, &nclients, "connections"},
+	{"topics", OPTION_INT, &ntopics, "topics; client n joins topic n modulo this"},
+	{"channels", OPTION_INT, &nchannels, "topics that every client joins"},
+	{"prefix", OPTION_STRING, &topic_prefix, "topic name without its number"},
+	{"senders", OPTION_INT, &nsenders, "connections that send"},
+	{"active", OPTION_INT, &nactive, "clients that are sent to (default: all)"},
+	{"seconds", OPTION_INT, &seconds, "receive: time limit; idle: time to stay"},
+	{"heartbeat", OPTION_INT, &heartbeat_ms, "milliseconds between heartbeats"},
+	{"inflight", OPTION_INT, &inflight_max, "clients that connect or join at once"},
+	{"nap", OPTION_INT, &nap_us, "receive: microseconds to sleep between two turns"},
+	{"pids", OPTION_PIDS, &pids, "processes whose CPU to measure"},
+	{"commit-log", OPTION_STRING, &commit_log, "the sender's file of commit times"},
+	{NULL}
+};
+
+static Client *clients;
+static Tally tally;
+static int	epoll_fd;
+static char buffer[REST_BYTES + READ_BYTES];
+
+static int	started;			/* clients with a socket so far */
+static int	joined;				/* of them, those with all their channels */
+static int	closed;				/* connections that the server closed */
+static int	close_code;			/* of the latest close frame */
+static int64 heartbeats_sent;
+static int64 heartbeats_answered;
+static int64 other_texts;		/* text messages that answer nothing */
+static volatile sig_atomic_t stop_requested;
+
+/*
+ * SIGTERM, SIGINT: idle mode ends when nothing comes any more.
+ */
+static void
+handle_stop(int signo)
+{
+	stop_requested = true;
+}
+
+/*
+ * Write all of data to a client's socket, which has room for the little that
+ * a client of this program says.
+ */
+static void
+send_all(const Client *client, const char *data, size_t len)
+{
+	if (send(client->fd, data, len, MSG_NOSIGNAL) != (ssize_t) len &&
+		errno != EPIPE && errno != ECONNRESET)
+		fatal("send: %m");
+}
+
+/*
+ * Have what this client receives acknowledged when it is read.
+ *
+ * A socket that has lately sent something keeps its acknowledgements back for
+ * data of its own to carry them (pingpong mode); on loopback they are then made
+ * at odd moments inside the server's send(), for every second message or none,
+ * which changes the server's cost by a third from one run to the next.
+ */
+static void
+acknowledge_on_read(const Client *client)
+{
+	const int	on = 1;
+
+	(void) setsockopt(client->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
+}
+
+/*
+ * Send one masked frame.
+ */
+static void
+send_frame(const Client *client, int opcode, const char *payload, size_t len)
+{
+	static const unsigned char mask[4] = {0x5a, 0x13, 0xc4, 0x77};
+	char		frame[2048];
+	size_t		pos = 2;
+
+	if (len > sizeof(frame) - 8)
+		fatal("frame too long");
+	frame[0] = (char) (0x80 | opcode);
+	if (len < 126)
+		frame[1] = (char) (0x80 | len);
+	else
+	{
+		frame[1] = (char) (0x80 | 126);
+		frame[pos++] = (char) (len >> 8);
+		frame[pos++] = (char) (len & 0xff);
+	}
+	memcpy(frame + pos, mask, 4);
+	pos += 4;
+	for (size_t i = 0; i < len; i++)
+		frame[pos++] = (char) ((unsigned char) payload[i] ^ mask[i & 3]);
+	send_all(client, frame, pos);
+	acknowledge_on_read(client);
+}
+
+/*
+ * Join a client's next channel.
+ */
+static void
+send_join(const Client *client)
+{
+	int64		number = (client - clients) * nchannels + client->channels;
+	char		text[1024];
+	int			len;
+
+	len = snprintf(text, sizeof(text),
+				   "[\"%d\",\"%d\",\"realtime:%s%lld\",\"phx_join\",{\"config\":"
+				   "{\"broadcast\":{\"self\":false},\"presence\":{\"enabled\":false},"
+				   "\"private\":false}}]",
+				   client->channels + 1, client->channels + 1, topic_prefix,
+				   (long long) (number % ntopics));
+	send_frame(client, OP_TEXT, text, (size_t) len);
+}
+
+/*
+ * Connect one more client and ask for the upgrade.
+ */
+static void
+start_client(void)
+{
+	Client	   *client = &clients[started];
+	struct sockaddr_in address = {0};
+	struct epoll_event event = {0};
+	const struct linger reset = {1, 0};
+	const int	on = 1;
+	char		request[1024];
+	int			len;
+
+	address.sin_family = AF_INET;
+	address.sin_port = htons((uint16) port);
+	if (inet_pton(AF_INET, host, &address.sin_addr) != 1)
+		fatal("\"%s\" is no IPv4 address", host);
+	client->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (client->fd < 0)
+		fatal("socket: %m");
+	if (connect(client->fd, (struct sockaddr *) &address, sizeof(address)) != 0)
+		fatal("cannot connect to %s:%lld: %m", host, (long long) port);
+	if (fcntl(client->fd, F_SETFL, O_NONBLOCK) != 0)
+		fatal("fcntl: %m");
+	(void) setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+
+	/*
+	 * Close with a reset: ten thousand sockets in TIME_WAIT would leave the
+	 * next run without ports.
+	 */
+	(void) setsockopt(client->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	event.events = EPOLLIN;
+	event.data.u32 = (uint32) started;
+	if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, client->fd, &event) != 0)
+		fatal("epoll_ctl: %m");
+	started++;
+
+	len = snprintf(request, sizeof(request),
+				   "GET %s HTTP/1.1\r\nHost: %s:%lld\r\nUpgrade: websocket\r\n"
+				   "Connection: Upgrade\r\nSec-WebSocket-Key: " HANDSHAKE_KEY "\r\n"
+				   "Sec-WebSocket-Version: 13\r\n\r\n",
+				   path, host, (long long) port);
+	if (len >= (int) sizeof(request))
+		fatal("the path is too long");
+	send_all(client, request, (size_t) len);
+	client->state = CLIENT_UPGRADING;
+}
+
+/*
+ * The server closed a connection, or said that it will.
+ */
+static void
+client_closed(Client *client)
+{
+	if (client->state == CLIENT_CLOSED)
+		return;
+	if (client->state != CLIENT_JOINED)
+		fatal("the server closed a connection before its join was answered (code %d)",
+			  close_code);
+	close(client->fd);
+	client->state = CLIENT_CLOSED;
+	closed++;
+}
+
+/*
+ * The answer to the upgrade request is in data[0..len).  Returns the bytes it
+ * takes, 0 if it is not complete.
+ */
+static size_t
+take_upgrade(Client *client, const char *data, size_t len)
+{
+	const char *end = memmem(data, len, "\r\n\r\n", 4);
+
+	if (end == NULL)
+		return 0;
+	if (len < 12 || memcmp(data, "HTTP/1.1 101", 12) != 0 ||
+		memmem(data, len, HANDSHAKE_ACCEPT, strlen(HANDSHAKE_ACCEPT)) == NULL)
+		fatal("the upgrade was refused: %.*s", (int) (end - data), data);
+	client->state = CLIENT_JOINING;
+	send_join(client);
+	return (size_t) (end - data) + 4;
+}
+
+/*
+ * Does text[0..len) contain this string?
+ */
+static bool
+has(const char *text, size_t len, const char *needle)
+{
+	return memmem(text, len, needle, strlen(needle)) != NULL;
+}
+
+/*
+ * A text message: the answer to a join or to a heartbeat, or something that is
+ * of no interest here.
+ */
+static void
+take_text(Client *client, const char *text, size_t len)
+{
+	if (!has(text, len, "\"phx_reply\""))
+	{
+		if (client->state == CLIENT_JOINING && has(text, len, "\"phx_error\""))
+			fatal("a join failed: %.*s", (int) len, text);
+		other_texts++;
+	}
+	else if (has(text, len, "\"phoenix\""))
+		heartbeats_answered++;
+	else if (client->state == CLIENT_JOINING)
+	{
+		if (!has(text, len, "\"status\":\"ok\""))
+			fatal("a join was refused: %.*s", (int) len, text);
+		client->channels++;
+		if (client->channels < nchannels)
+			send_join(client);
+		else
+		{
+			client->state = CLIENT_JOINED;
+			joined++;
+		}
+	}
+	else
+		other_texts++;
+}
+
+/*
+ * Take whole frames out of data[0..len); returns the bytes used.  `now` is
+ * when they were read.
+ */
+static size_t
+take_frames(Client *client, const char *data, size_t len, int64 now)
+{
+	int			number = (int) (client - clients);
+	size_t		pos = 0;
+
+	while (len - pos >= 2)
+	{
+		const unsigned char *head = (const unsigned char *) data + pos;
+		size_t		head_len = 2;
+		size_t		body_len = head[1];
+		const char *body;
+
+		if (body_len == 126)
+		{
+			head_len = 4;
+			if (len - pos < head_len)
+				break;
+			body_len = ((size_t) head[2] << 8) | head[3];
+		}
+		else if (body_len > 126)
+			fatal("a frame is masked or longer than 64 kB");
+		if (len - pos < head_len + body_len)
+			break;
+		body = data + pos + head_len;
+		pos += head_len + body_len;
+
+		if (likely(head[0] == (0x80 | OP_BINARY)))
+		{
+			const unsigned char *kind = (const unsigned char *) body;
+			size_t		skip;
+
+			/* kind 4: lengths of topic, event, metadata; encoding 1 = JSON */
+			if (body_len < 5 || kind[0] != 4 || kind[4] != 1)
+				fatal("a binary message that is no broadcast of JSON");
+			skip = (size_t) 5 + kind[1] + kind[2] + kind[3];
+			if (skip > body_len)
+				fatal("a broadcast that is longer than its frame");
+			tally_message(&tally, number, body + skip, body_len - skip,
+						  head_len + body_len, now);
+			continue;
+		}
+		switch (head[0])
+		{
+			case 0x80 | OP_TEXT:
+				take_text(client, body, body_len);
+				break;
+			case 0x80 | OP_PING:
+				send_frame(client, OP_PONG, body, body_len);
+				break;
+			case 0x80 | OP_PONG:
+				break;
+			case 0x80 | OP_CLOSE:
+				if (body_len >= 2)
+					close_code = ((unsigned char) body[0] << 8) | (unsigned char) body[1];
+				client_closed(client);
+				return len;
+			default:
+				fatal("a frame starts with 0x%02x", head[0]);
+		}
+	}
+	return pos;
+}
+
+/*
+ * A socket is readable: read once, take what is whole, keep what is left.
+ * epoll is level-triggered, so that one read per turn is enough.
+ */
+static void
+read_client(Client *client)
+{
+	size_t		len = client->rest_len;
+	size_t		used = 0;
+	ssize_t		got;
+	int64		now;
+
+	memcpy(buffer, client->rest, len);
+	got = read(client->fd, buffer + len, READ_BYTES);
+	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (got <= 0)
+	{
+		client_closed(client);
+		return;
+	}
+	now = now_us();
+	len += (size_t) got;
+
+	if (client->state == CLIENT_UPGRADING)
+		used = take_upgrade(client, buffer, len);
+	if (client->state != CLIENT_UPGRADING)
+		used += take_frames(client, buffer + used, len - used, now);
+	len -= used;
+	if (len > REST_BYTES)
+		fatal("a frame is too long for this program");
+	if (len > client->rest_cap)
+	{
+		client->rest = reallocate(client->rest, len + 256);
+		client->rest_cap = (uint32) len + 256;
+	}
+	memcpy(client->rest, buffer + used, len);
+	client->rest_len = (uint32) len;
+}
+
+/*
+ * Send the heartbeats that are due, spread evenly over the interval as they
+ * would come from clients that have nothing to do with each other.
+ */
+static void
+beat_hearts(int64 since_ns)
+{
+	static const char text[] = "[null,\"0\",\"phoenix\",\"heartbeat\",{}]";
+	int64		elapsed_ms = (monotonic_ns() - since_ns) / 1000000;
+	int64		due = elapsed_ms * nclients / heartbeat_ms;
+
+	for (; heartbeats_sent < due; heartbeats_sent++)
+	{
+		const Client *client = &clients[heartbeats_sent % nclients];
+
+		if (client->state == CLIENT_JOINED)
+			send_frame(client, OP_TEXT, text, sizeof(text) - 1);
+	}
+}
+
+/*
+ * Wait at most timeout_ms for the sockets and read those that have something.
+ */
+static void
+turn(int timeout_ms)
+{
+	static struct epoll_event events[EVENTS_PER_TURN];
+	int			count = epoll_wait(epoll_fd, events, EVENTS_PER_TURN, timeout_ms);
+
+	if (count < 0 && errno != EINTR)
+		fatal("epoll_wait: %m");
+	for (int i = 0; i < count; i++)
+		read_client(&clients[events[i].data.u32]);
+}
+
+/*
+ * Connect and join all clients, and report how long it took.
+ */
+static void
+join_everybody(void)
+{
+	int64		begin = monotonic_ns();
+	double		took;
+
+	while (joined < nclients && !stop_requested)
+	{
+		while (started < nclients && started - joined < inflight_max)
+			start_client();
+		if (joined < nclients)
+			turn(100);
+		if (monotonic_ns() - begin > INT64CONST(120000000000))
+			fatal("only %d of %lld clients joined within two minutes",
+				  joined, (long long) nclients);
+	}
+	took = (double) (monotonic_ns() - begin) / 1e9;
+	printf("join_seconds=%.3f\n", took);
+	printf("joins_per_second=%.0f\n", (double) (nclients * nchannels) / took);
+	printf("ready=yes\n");
+	fflush(stdout);
+}
+
+/*
+ * Receive until every sender's end came, nobody is left or time is up.
+ */
+static void
+receive(void)
+{
+	int64		begin = monotonic_ns();
+
+	while (!tally_complete(&tally) && !stop_requested && closed < nclients)
+	{
+		beat_hearts(begin);
+		if (nap_us > 0)
+			sleep_until(monotonic_ns() + nap_us * 1000);
+		turn(100);
+		if (monotonic_ns() - begin > seconds * 1000000000)
+			break;
+	}
+}
+
+/*
+ * Stay for the given time, or until SIGTERM and then some time without a
+ * message; answers to heartbeats do not count.
+ */
+static void
+idle(void)
+{
+	int64		begin = monotonic_ns();
+	int64		last_message = begin;
+	uint64		seen = 0;
+	double		cpu = cpu_seconds(&pids);
+	double		took;
+
+	while (!stop_requested || monotonic_ns() - last_message < QUIET_MS * 1000000)
+	{
+		beat_hearts(begin);
+		turn(20);
+		if (tally.messages + tally.unmarked != seen)
+			last_message = monotonic_ns();
+		seen = tally.messages + tally.unmarked;
+		if (seconds > 0 && monotonic_ns() - begin > seconds * 1000000000)
+			break;
+	}
+	took = (double) (monotonic_ns() - begin) / 1e9;
+	printf("idle_seconds=%.3f\n", took);
+	if (pids.npids > 0)
+		printf("idle_cpu_percent=%.3f\n", (cpu_seconds(&pids) - cpu) / took * 100);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct sigaction stop = {0};
+	struct rlimit files;
+	struct rusage usage;
+
+	parse_options(argc, argv, options);
+	if (nclients < 1 || ntopics < 1 || nchannels < 1 || heartbeat_ms < 1 || inflight_max < 1)
+		fatal("clients, topics, channels, heartbeat and inflight must be at least 1");
+
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0)
+	{
+		files.rlim_cur = files.rlim_max;
+		(void) setrlimit(RLIMIT_NOFILE, &files);
+	}
+	precise_sleep();
+	stop.sa_handler = handle_stop;
+	sigaction(SIGTERM, &stop, NULL);
+	sigaction(SIGINT, &stop, NULL);
+
+	clients = allocate(sizeof(Client) * (size_t) nclients);
+	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (epoll_fd < 0)
+		fatal("epoll_create1: %m");
+	tally_init(&tally, (int) nclients, (int) (nactive >= 0 ? nactive : nclients),
+			   (int) nsenders, &pids, commit_log[0] != '\0');
+
+	join_everybody();
+	if (strcmp(mode, "receive") == 0)
+		receive();
+	else if (strcmp(mode, "idle") == 0)
+		idle();
+	else if (strcmp(mode, "joins") != 0)
+		fatal("there is no mode \"%s\"", mode);
+
+	tally_print(&tally, commit_log);
+	printf("closed=%d\n", closed);
+	printf("close_code=%d\n", close_code);
+	printf("heartbeats_sent=%lld\n", (long long) heartbeats_sent);
+	printf("heartbeats_answered=%lld\n", (long long) heartbeats_answered);
+	printf("other_texts=%lld\n", (long long) other_texts);
+	getrusage(RUSAGE_SELF, &usage);
+	printf("own_cpu_seconds=%.3f\n",
+		   (double) (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+		   (double) (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6);
+	printf("done=yes\n");
+	return 0;
+}

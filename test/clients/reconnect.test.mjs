@@ -1,0 +1,59 @@
+// The gateway is killed and the hub is terminated under unmodified clients:
+// they come back by themselves and hear again.
+
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { database, dialects, disconnect, gatewayPid, listener, patience, waitFor } from './support.mjs'
+
+let db
+before(async () => { db = await database() })
+after(async () => { await db.end() })
+
+// Publish until the listener hears; a client that is away misses some.
+async function hearsAgain (room, topic) {
+  const had = room.got.length
+  await waitFor(async () => {
+    await db.query('SELECT realtime.send(\'{}\'::jsonb, \'again\', $1, false)', [topic])
+    return room.got.length > had
+  }, 'the client to hear again')
+}
+
+describe('clients come back by themselves', { timeout: patience * 6 }, () => {
+  const clients = dialects.map((dialect) => ({ name: dialect.name, client: dialect.connect() }))
+
+  before(async () => {
+    for (const one of clients) {
+      one.rooms = {
+        'room:one': await listener(one.client, 'room:one'),
+        'room:two': await listener(one.client, 'room:two')
+      }
+    }
+  })
+  after(() => Promise.all(clients.map(({ client }) => disconnect(client))))
+
+  // Both channels of each client hear.
+  async function allHear (t) {
+    for (const { name, rooms } of clients) {
+      await t.test(name, async () => {
+        for (const [topic, room] of Object.entries(rooms)) {
+          await hearsAgain(room, topic)
+          assert.equal(room.channel.state, 'joined')
+        }
+      })
+    }
+  }
+
+  test('to begin with, all hear', allHear)
+
+  test('after the gateway is killed', async (t) => {
+    const gateway = await waitFor(() => gatewayPid(db), 'a gateway')
+    process.kill(gateway, 'SIGKILL')
+    await waitFor(async () => { const now = await gatewayPid(db); return now && now !== gateway }, 'another gateway')
+    await allHear(t)
+  })
+
+  test('after the hub is terminated', async (t) => {
+    await db.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'realtime hub'")
+    await allHear(t)
+  })
+})

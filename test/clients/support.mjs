@@ -1,0 +1,106 @@
+// What every client test needs: the server under test from the environment,
+// the npm clients unmodified, a connection to the database, and waiting for
+// conditions instead of for time.
+//
+//   REALTIME_URL                        http://127.0.0.1:<port>
+//   PGHOST, PGPORT, PGDATABASE, PGUSER  of the same server
+
+import { createHmac } from 'node:crypto'
+import { readFileSync, readdirSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createClient as createClient2109 } from 'supabase-js-2-109'
+import { createClient as createClient2119 } from 'supabase-js-2-119'
+import pg from 'pg'
+import WebSocket from 'ws'
+
+export const url = process.env.REALTIME_URL
+export const patience = 20_000
+
+// Every pair of client and serializer that the tests run with.
+export const dialects = [
+  ['2.119.0', createClient2119],
+  ['2.109.0', createClient2109]
+].flatMap(([version, createClient]) =>
+  ['2.0.0', '1.0.0'].map((vsn) => ({
+    name: `supabase-js ${version}, vsn ${vsn}`,
+    vsn,
+    // Node 20 has no WebSocket of its own, so the clients are given one.
+    connect: (options = {}) =>
+      createClient(url, anonKey, {
+        auth: { persistSession: false, autoRefreshToken: false },
+        realtime: { transport: WebSocket, vsn, ...options }
+      })
+  }))
+)
+
+// A token as a Supabase project would hand out for the role anon.
+export const anonKey = token({ role: 'anon', iss: 'supabase', iat: 1_700_000_000, exp: 4_000_000_000 })
+
+function token (claims) {
+  const encode = (value) => Buffer.from(JSON.stringify(value)).toString('base64url')
+  const signed = `${encode({ alg: 'HS256', typ: 'JWT' })}.${encode(claims)}`
+  const secret = 'a secret for tests only, at least 32 bytes long'
+  return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`
+}
+
+// Wait until condition() is true and return what it returned.
+export async function waitFor (condition, what, timeout = patience) {
+  const deadline = Date.now() + timeout
+  for (;;) {
+    const value = await condition()
+    if (value) return value
+    if (Date.now() > deadline) throw new Error(`timed out waiting for ${what}`)
+    await sleep(5)
+  }
+}
+
+// A connection to the database.
+export async function database () {
+  const client = new pg.Client()
+  await client.connect()
+  return client
+}
+
+// Subscribe and wait for the first status among those wanted; resolves to
+// [status, error].
+export function subscribe (channel, wanted = ['SUBSCRIBED']) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`no ${wanted} in time`)), patience)
+    channel.subscribe((status, error) => {
+      if (!wanted.includes(status)) return
+      clearTimeout(timer)
+      resolve([status, error])
+    })
+  })
+}
+
+// A public channel that is subscribed and gathers its broadcasts in `.got`.
+export async function listener (client, topic, event = '*') {
+  const channel = client.channel(topic)
+  const got = []
+  channel.on('broadcast', { event }, (message) => got.push(message))
+  await subscribe(channel)
+  return { channel, got, until: (count) => waitFor(() => got.length >= count, `${count} messages`) }
+}
+
+// Close everything that a client holds open, its timers included.
+export async function disconnect (client) {
+  await client.removeAllChannels()
+  client.realtime.disconnect()
+}
+
+// Process id of the gateway: the hub's child of that name.
+export async function gatewayPid (db) {
+  const { rows } = await db.query("SELECT pid FROM pg_stat_activity WHERE backend_type = 'realtime hub'")
+  for (const entry of readdirSync('/proc')) {
+    if (!/^\d+$/.test(entry)) continue
+    try {
+      const stat = readFileSync(`/proc/${entry}/stat`, 'utf8')
+      const [, name, state, parent] = /\((.*)\) (\S) (\d+) /.exec(stat)
+      if ('realtime_gateway'.startsWith(name) && state !== 'Z' && Number(parent) === rows[0]?.pid) return Number(entry)
+    } catch {
+      // it ended while we looked
+    }
+  }
+  return undefined
+}

@@ -1,0 +1,68 @@
+# The unmodified npm clients: every test of test/clients against one server,
+# each result a test here.  Packages come from the lock file (npm ci).
+
+use strict;
+use warnings;
+
+use Cwd qw(abs_path);
+use File::Basename;
+use PostgreSQL::Test::Utils;
+use RealtimeServer;
+use TapProgram;
+use Test::More;
+
+my $clients = abs_path(dirname(__FILE__) . '/../clients');
+my $server = RealtimeServer->start_new('clients');
+my $node = $server->node;
+
+# What the tests write to: triggers as in Supabase's guide.
+$server->sql(<<'SQL');
+CREATE TABLE tickets (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, room_id int, status text);
+CREATE FUNCTION notify_custom_event() RETURNS trigger SECURITY DEFINER LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM realtime.send(
+    'room:' || NEW.room_id::text,
+    'status_changed',
+    jsonb_build_object('id', NEW.id, 'status', NEW.status),
+    false
+  );
+  RETURN NEW;
+END;
+$$;
+CREATE TRIGGER tell AFTER INSERT ON tickets FOR EACH ROW EXECUTE FUNCTION notify_custom_event();
+
+CREATE TABLE changes (id int PRIMARY KEY, note text);
+CREATE FUNCTION notify_table_changes() RETURNS trigger SECURITY DEFINER LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM realtime.broadcast_changes(
+    'tickets:' || COALESCE(NEW.id, OLD.id)::text,
+    TG_OP,
+    TG_OP,
+    TG_TABLE_NAME,
+    TG_TABLE_SCHEMA,
+    NEW,
+    OLD
+  );
+  RETURN COALESCE(NEW, OLD);
+END;
+$$;
+CREATE TRIGGER tell AFTER INSERT OR UPDATE OR DELETE ON changes FOR EACH ROW EXECUTE FUNCTION notify_table_changes();
+SQL
+
+$ENV{REALTIME_URL} = 'http://127.0.0.1:' . $server->port;
+$ENV{PGHOST} = $node->host;
+$ENV{PGPORT} = $node->port;
+$ENV{PGDATABASE} = 'postgres';
+$ENV{PGUSER} = getpwuid $<;
+
+# supabase-js leaves a timer of 10 s behind, which nothing here waits for.
+my @node = ('node', '--test', '--test-reporter=tap');
+push @node, '--test-force-exit'
+  if IPC::Run::run([ 'node', '--test-force-exit', '--version' ], '>', '/dev/null', '2>', '/dev/null');
+
+my @files = sort glob "$clients/*.test.mjs";
+ok(@files > 0, 'there are client tests');
+tap_program_ok(basename($_), [ @node, $_ ]) for @files;
+
+$server->cluster_alive('after the client tests');
+done_testing();

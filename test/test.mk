@@ -1,0 +1,63 @@
+# Targets test and format; included by the Makefile at the top.
+#
+#	make test							everything
+#	make test TESTS='test/t/010*.pl'	some of it
+
+TESTS ?=
+CLIENT_MODULES = test/clients/node_modules/.package-lock.json
+DEMO_MODULES = examples/demo/node_modules/.package-lock.json
+
+.PHONY: test test-packages test-build format
+
+test: test-build $(CLIENT_MODULES) $(DEMO_MODULES)
+	PG_CONFIG='$(PG_CONFIG)' test/run $(TESTS)
+
+# Makes of their own, because pg_config, which a Makefile asks while it is
+# being read, may have come with the packages.
+test-build: test-packages
+	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory installed
+	@$(MAKE) --no-print-directory -C test/unit PG_CONFIG='$(PG_CONFIG)'
+
+# Install what differs from what is installed; those who may not write there
+# are told the command.
+.PHONY: installed
+installed:
+	@if cmp -s realtime.so '$(DESTDIR)$(pkglibdir)/realtime.so' \
+		&& cmp -s build/realtime_gateway '$(DESTDIR)$(bindir)/realtime_gateway' \
+		&& cmp -s realtime.control '$(DESTDIR)$(datadir)/extension/realtime.control' \
+		&& cmp -s realtime--$(EXTVERSION).sql '$(DESTDIR)$(datadir)/extension/realtime--$(EXTVERSION).sql'; then :; \
+	elif [ -w '$(DESTDIR)$(pkglibdir)' ]; then \
+		echo 'Installing realtime ...'; \
+		$(MAKE) --no-print-directory install >build/install.log 2>&1 || { cat build/install.log >&2; exit 1; }; \
+	else \
+		echo 'Installing realtime into PostgreSQL needs root; run this and try again:' >&2; \
+		echo '    sudo make install' >&2; exit 1; \
+	fi
+
+test-packages:
+	@PG_CONFIG='$(PG_CONFIG)' test/install-packages
+
+%/node_modules/.package-lock.json: %/package-lock.json %/package.json | test-packages
+	@echo 'Installing the npm packages of $* ...'
+	@cd $* && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+# pgindent's own options, with the type names of the server's headers and ours.
+INDENT = pg_bsd_indent -bad -bap -bbb -bc -bl -cli1 -cp33 -cdb -nce -d0 -di12 \
+	-nfc1 -i4 -l79 -lp -lpl -nip -npro -sac -tpg -ts4
+INDENT_FILES = $(wildcard src/*.[ch] src/*/*.[ch] test/unit/*.[ch] bench/*.[ch])
+
+build/typedefs.list: $(INDENT_FILES)
+	@mkdir -p $(@D)
+	@{ printf '%s;\n' size_t ssize_t pid_t time_t bool; grep -rhoE '^\}[[:space:]]*[A-Za-z_]\w*;' $(includedir_server) src test bench; \
+		grep -rhoE '^typedef [^(){};]*[^A-Za-z_(){};]\w+;' $(includedir_server) src test bench; } \
+		| sed -E 's/.*[^A-Za-z0-9_]([A-Za-z_][A-Za-z0-9_]*);/\1/; s/^\}//; s/;$$//' | sort -u >$@
+
+format: build/typedefs.list
+	@command -v pg_bsd_indent >/dev/null || { \
+		echo 'pg_bsd_indent is missing; install it: apt-get install pg-bsd-indent' >&2; exit 1; }
+	@for file in $(INDENT_FILES); do \
+		$(INDENT) $$file build/indented -Ubuild/typedefs.list || exit 1; \
+		cmp -s build/indented $$file || { cat build/indented >$$file; echo "formatted $$file"; }; \
+	done; rm -f build/indented

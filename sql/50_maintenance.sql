@@ -70,6 +70,9 @@ CREATE FUNCTION realtime.drop_partition(partition regclass) RETURNS void
 BEGIN
 	-- the table first: once that is locked, nothing else can fail
 	LOCK TABLE realtime.messages IN ACCESS EXCLUSIVE MODE;
+	IF NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = partition) THEN
+		RETURN;					-- somebody else was faster
+	END IF;
 	EXECUTE format('ALTER EXTENSION realtime DROP TABLE %s', partition);
 	EXECUTE format('DROP TABLE %s', partition);
 END

@@ -122,7 +122,7 @@ add_denial_hint(ErrorData *edata)
 	if (edata->sqlerrcode != ERRCODE_INSUFFICIENT_PRIVILEGE ||
 		edata->hint != NULL || edata->message_id == NULL)
 		return;
-	if (strstr(edata->message_id, "row-level security") != NULL)
+	if (strstr(edata->message_id, "violates row-level security") != NULL)
 		edata->hint = psprintf("Role \"%s\" needs a policy FOR INSERT on realtime.messages that allows this topic.",
 							   role);
 	else if (strstr(edata->message_id, "permission denied for table") != NULL &&

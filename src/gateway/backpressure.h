@@ -29,13 +29,15 @@ typedef struct Pressure
 extern void backpressure_receiver(Pressure *pressure);
 
 /*
- * The socket took less than it was offered; owner is given back by
- * backpressure_next().  False without memory.
+ * The socket took less than it was offered: `queued` bytes are left and
+ * `in_kernel` are on their way.  owner is given back by backpressure_next().
+ * False without memory.
  */
-extern bool backpressure_begin(Pressure *pressure, void *owner, uint64 queued) RT_MUSTCHECK;
+extern bool backpressure_begin(Pressure *pressure, void *owner, uint64 queued,
+							   uint64 in_kernel) RT_MUSTCHECK;
 
-/* Its queue has `queued` bytes now, `drained` of them fewer by writing. */
-extern void backpressure_update(Pressure *pressure, uint64 queued, uint64 drained);
+/* Its queue has `queued` bytes now, after `written` were written. */
+extern void backpressure_update(Pressure *pressure, uint64 queued, uint64 written);
 
 /* The queue is empty, or the socket is gone. */
 extern void backpressure_end(Pressure *pressure);
@@ -43,13 +45,15 @@ extern void backpressure_end(Pressure *pressure);
 /* A message came over the bus: nothing holds it up at the moment. */
 extern void backpressure_bus_read(int64 now);
 
-/* Must the bus wait? */
-extern bool backpressure_paused(void);
+/*
+ * When it is time to judge the backlogged sockets anew, each is measured, with
+ * its bytes that are on their way, and then all are judged.
+ */
+extern bool backpressure_due(int64 now);
+extern void backpressure_measure(Pressure *pressure, uint64 in_kernel);
+extern void backpressure_judge(int64 now);
 
-/* Judge the backlogged sockets anew if it is time; true if it was. */
-extern bool backpressure_tick(int64 now);
-
-/* When backpressure_tick() wants to be called; LOOP_NEVER without backlog. */
+/* When backpressure_due() will be true; LOOP_NEVER without backlog. */
 extern int64 backpressure_deadline(void);
 
 /* Walk the owners of backlogs: NULL gives the first; NULL at the end. */

@@ -200,18 +200,19 @@ linger(Conn *conn)
  * connection that is going away has no say there; its timer runs.
  */
 static void
-wait_writable(Conn *conn, uint64 drained)
+wait_writable(Conn *conn, uint64 written)
 {
 	loop_change(&conn->watch, EPOLLIN | EPOLLOUT);
 	if (conn->state == CONN_CLOSING)
 		return;
 	if (conn->pressure.backlog == NULL)
 	{
-		if (!backpressure_begin(&conn->pressure, conn, conn->out.bytes))
+		if (!backpressure_begin(&conn->pressure, conn, conn->out.bytes,
+								conn->stream->in_flight(conn->watch.fd)))
 			conn_abort(conn);
 	}
 	else
-		backpressure_update(&conn->pressure, conn->out.bytes, drained);
+		backpressure_update(&conn->pressure, conn->out.bytes, written);
 }
 
 /*
@@ -425,21 +426,26 @@ conn_close_all(int code, const char *reason)
 }
 
 /*
- * Close sockets whose oldest queued frame has waited too long.
+ * Look at the sockets that do not keep up: close those whose oldest queued
+ * frame has waited too long, have the others judged.
  */
 static void
-close_overdue(int64 now)
+check_backlogs(int64 now)
 {
 	Conn	   *conn = backpressure_next(NULL);
 
+	if (!backpressure_due(now))
+		return;
 	while (conn != NULL)
 	{
 		Conn	   *next = backpressure_next(&conn->pressure);
 
+		backpressure_measure(&conn->pressure, conn->stream->in_flight(conn->watch.fd));
 		if (out_queue_oldest(&conn->out) + gw_settings.send_timeout <= now)
 			abort_slow(conn);
 		conn = next;
 	}
+	backpressure_judge(now);
 }
 
 void
@@ -456,8 +462,7 @@ conn_run_timers(int64 now)
 	}
 	while ((timer = timer_expired(TIMER_CLOSE, CLOSE_GRACE_MS, now)) != NULL)
 		conn_abort(owner(timer));
-	if (backpressure_tick(now))
-		close_overdue(now);
+	check_backlogs(now);
 }
 
 int64

@@ -45,6 +45,7 @@
 #define RETRY_FIRST_MS 1000
 #define RETRY_MAX_MS 10000
 #define OVER_LIMIT_MAX 256		/* connections past the limit, to be told so */
+#define UNSENT_MAX (128 * 1024) /* bytes that a socket takes ahead of its peer */
 #define USER_TIMEOUT_MS 30000	/* until sent bytes must be acknowledged */
 
 typedef struct ListenerSet
@@ -160,17 +161,23 @@ retire_set(ListenerSet *set)
 
 /*
  * Set the options of a socket to listen with.  Those that fail do not matter.
+ *
+ * TCP_NOTSENT_LOWAT: what a slow client does not take yet waits in our queue,
+ * which is bounded and shared, not in the kernel's, which grows to megabytes
+ * for each.
  */
 static void
 set_options(int fd, int family)
 {
 	int			on = 1;
 	int			user_timeout = USER_TIMEOUT_MS;
+	int			unsent = UNSENT_MAX;
 
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout, sizeof(user_timeout));
+	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
 	if (family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 }

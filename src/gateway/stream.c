@@ -9,6 +9,8 @@
  */
 #include "proto/proto.h"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "gateway/stream.h"
@@ -52,6 +54,14 @@ plain_send(int fd, const struct iovec *iov, int n)
 	return sent >= 0 ? sent : failure();
 }
 
+static uint64
+plain_in_flight(int fd)
+{
+	int			bytes;
+
+	return ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes > 0 ? bytes : 0;
+}
+
 static void
 plain_end(int fd)
 {
@@ -61,5 +71,6 @@ plain_end(int fd)
 const StreamOps stream_plain = {
 	.recv = plain_recv,
 	.send = plain_send,
+	.in_flight = plain_in_flight,
 	.end = plain_end
 };

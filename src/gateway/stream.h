@@ -30,6 +30,9 @@ typedef struct StreamOps
 	/* iov[0..n); fewer bytes than asked for means that the socket is full */
 	ssize_t		(*send) (int fd, const struct iovec *iov, int n);
 
+	/* bytes sent that the peer has not acknowledged */
+	uint64		(*in_flight) (int fd);
+
 	/* tell the peer that nothing more will come */
 	void		(*end) (int fd);
 } StreamOps;

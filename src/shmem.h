@@ -92,6 +92,13 @@ typedef struct RealtimeShared
 	 */
 	pg_atomic_uint32 flush_timed;
 
+	/*
+	 * Messages that backends have begun to write: raised before the record,
+	 * where SHARED_EMITTED is raised after it.  While both are equal nobody is
+	 * at it (hub/quiet.c).
+	 */
+	pg_atomic_uint64 emit_begun;
+
 	pg_atomic_uint64 counters[SHARED_COUNTER_COUNT];
 
 	LWLock	   *lock;			/* protects all below */
@@ -111,6 +118,10 @@ typedef struct RealtimeShared
 	XLogRecPtr	released_lsn;
 	XLogRecPtr	read_lsn;		/* how far the WAL was read */
 	TimestampTz released_at;	/* commit time of the last release */
+
+	/* see hub/quiet.c; written by the hub */
+	bool		quiet;
+	uint64		quiet_begun;
 	TimestampTz caught_up_at;	/* when all there was had been read; 0 = never */
 
 	GatewaySlot gateways[MAX_GATEWAYS];

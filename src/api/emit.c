@@ -135,13 +135,14 @@ emit_message(WalMessage *msg)
 
 	wal_record_encode(msg, record);
 	seal_compute(MyDatabaseId, slice_make(record, body_size), (uint8 *) record + body_size);
+	pg_atomic_fetch_add_u64(&realtime_shared->emit_begun, 1);
 	(void) LogTransactionalMessage(WAL_RECORD_PREFIX, record,
 								   body_size + WAL_RECORD_SEAL_BYTES);
+	shmem_count(SHARED_EMITTED, 1);
 	if (record != on_stack)
 		pfree(record);
 
 	request_wake_up();
-	shmem_count(SHARED_EMITTED, 1);
 }
 
 /*

@@ -42,7 +42,8 @@ recv_buf_reserve(RecvBuf **buf, size_t cap)
 	size_t		old_cap = *buf != NULL ? (*buf)->cap : 0;
 	RecvBuf    *moved;
 
-	if (cap <= old_cap)
+	/* state alone has to be kept as well, when no byte is */
+	if (*buf != NULL && cap <= old_cap)
 		return true;
 	if (total - old_cap + cap > TOTAL_MAX)
 		return false;

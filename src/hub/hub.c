@@ -37,6 +37,7 @@
 #include "hub/hub.h"
 #include "hub/position.h"
 #include "hub/programs.h"
+#include "hub/quiet.h"
 #include "hub/release.h"
 #include "hub/sealed.h"
 #include "hub/wal_reader.h"
@@ -77,6 +78,7 @@ typedef struct Hub
 	XLogRecPtr	catch_up_to;	/* until this is read */
 	long		hold_ms;		/* next pause of a hold; 0 = none */
 	bool		more;			/* there is more to do without waiting */
+	bool		at_end;			/* all WAL there was is read and released */
 	TimestampTz flushed_at;		/* last flush of ours */
 	TimestampTz saved_at;
 	HubPosition saved;
@@ -131,6 +133,8 @@ publish_state(HubState state)
 	realtime_shared->restart_lsn = XLogRecPtrIsInvalid(oldest) ? read_lsn : oldest;
 	realtime_shared->released_lsn = hub.released_lsn;
 	realtime_shared->released_at = hub.released_at;
+	if (hub.at_end)
+		realtime_shared->caught_up_at = GetCurrentTimestamp();
 	LWLockRelease(realtime_shared->lock);
 }
 
@@ -329,6 +333,21 @@ release(void)
 }
 
 /*
+ * WAL to be read is gone.  If nobody has sent anything since all of it was
+ * read, it was foreign.
+ */
+static void
+pass_gap(void)
+{
+	XLogRecPtr	tail = wal_reader_tail();
+
+	if (quiet_still())
+		wal_reader_seek(hub.reader, tail);
+	else
+		lose_continuity(wal_reader_error(hub.reader));
+}
+
+/*
  * Read WAL and release what is committed, as far as one turn goes.
  */
 static void
@@ -337,6 +356,8 @@ read_wal(void)
 	WalEvent	event;
 
 	hub.more = false;
+	hub.at_end = false;
+	quiet_look();
 	for (int i = 0; i < EVENTS_PER_TURN; i++)
 	{
 		if (!release() || !bus_server_has_room())
@@ -353,9 +374,12 @@ read_wal(void)
 				take_abort(&event);
 				break;
 			case WAL_GAP:
-				lose_continuity(wal_reader_error(hub.reader));
+				pass_gap();
 				break;
 			case WAL_END:
+				hub.at_end = true;
+				if (XLogRecPtrIsInvalid(xact_buffer_oldest()))
+					quiet_note(wal_reader_position(hub.reader));
 				return;
 			case WAL_BUSY:
 				hub.more = true;

@@ -28,6 +28,7 @@
 #include "storage/fd.h"
 
 #include "hub/position.h"
+#include "hub/quiet.h"
 #include "hub/wal_reader.h"
 #include "shmem.h"
 
@@ -68,6 +69,8 @@ position_begin_epoch(HubPosition *position)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("could not generate a realtime epoch")));
+	/* SQL has no unsigned numbers, and 0 means unknown */
+	position->epoch = (position->epoch & PG_INT64_MAX) | 1;
 	position->restart_lsn = wal_reader_tail();
 	position->released_lsn = position->restart_lsn;
 }
@@ -122,6 +125,22 @@ usable(const HubPosition *position)
 }
 
 /*
+ * The WAL from there on is gone, but may have been foreign: then go on at its
+ * end.
+ */
+static bool
+skip_foreign(HubPosition *position)
+{
+	XLogRecPtr	tail = wal_reader_tail();
+
+	if (!quiet_still())
+		return false;
+	position->restart_lsn = tail;
+	position->released_lsn = tail;
+	return true;
+}
+
+/*
  * Find out where to go on.
  */
 void
@@ -134,7 +153,7 @@ position_load(HubPosition *position)
 	position->restart_lsn = realtime_shared->restart_lsn;
 	position->released_lsn = realtime_shared->released_lsn;
 	LWLockRelease(realtime_shared->lock);
-	if (position->epoch != 0 && usable(position))
+	if (position->epoch != 0 && (usable(position) || skip_foreign(position)))
 		return;
 
 	if (position->epoch == 0 && read_file(&file) &&

@@ -31,6 +31,7 @@
 #include <unistd.h>
 
 #include "miscadmin.h"
+#include "utils/timestamp.h"
 
 #include "hub/spawn.h"
 #include "proto/bus_frame.h"
@@ -143,11 +144,16 @@ reap(pid_t pid)
 int
 spawn_end(pid_t pid, int pid_fd, int grace_ms)
 {
+	TimestampTz deadline = GetCurrentTimestamp() + grace_ms * INT64CONST(1000);
 	struct pollfd ended = {.fd = pid_fd, .events = POLLIN};
+	long		left = grace_ms;
+	int			n = 0;
 
 	(void) kill(pid, SIGTERM);
-	/* a signal may cut the wait short, which only makes the end less polite */
-	if (grace_ms <= 0 || poll(&ended, 1, grace_ms) <= 0)
+	/* a server that shuts down sends signals, which cut a wait short */
+	while (left > 0 && (n = poll(&ended, 1, (int) left)) < 0 && errno == EINTR)
+		left = (long) ((deadline - GetCurrentTimestamp()) / 1000);
+	if (n <= 0)
 		(void) kill(pid, SIGKILL);
 	return reap(pid);
 }

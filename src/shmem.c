@@ -130,6 +130,8 @@ shmem_startup(void)
 		pg_atomic_init_u64(&realtime_shared->flush_wanted, 0);
 		pg_atomic_init_u32(&realtime_shared->flush_timed, 0);
 		pg_atomic_init_u64(&realtime_shared->emit_begun, 0);
+		/* anything before this start may be unread */
+		pg_atomic_init_u64(&realtime_shared->first_unread, 1);
 		for (int i = 0; i < SHARED_COUNTER_COUNT; i++)
 			pg_atomic_init_u64(&realtime_shared->counters[i], 0);
 		realtime_shared->lock = &(GetNamedLWLockTranche(TRANCHE_NAME))->lock;

@@ -94,10 +94,12 @@ typedef struct RealtimeShared
 
 	/*
 	 * Messages that backends have begun to write: raised before the record,
-	 * where SHARED_EMITTED is raised after it.  While both are equal nobody is
-	 * at it (hub/quiet.c).
+	 * where SHARED_EMITTED is raised after it.  And where, or before, the first
+	 * message stands that the hub may not have read: 0 if there is none.  Both
+	 * as hub/quiet.c says.
 	 */
 	pg_atomic_uint64 emit_begun;
+	pg_atomic_uint64 first_unread;
 
 	pg_atomic_uint64 counters[SHARED_COUNTER_COUNT];
 
@@ -118,10 +120,6 @@ typedef struct RealtimeShared
 	XLogRecPtr	released_lsn;
 	XLogRecPtr	read_lsn;		/* how far the WAL was read */
 	TimestampTz released_at;	/* commit time of the last release */
-
-	/* see hub/quiet.c; written by the hub */
-	bool		quiet;
-	uint64		quiet_begun;
 	TimestampTz caught_up_at;	/* when all there was had been read; 0 = never */
 
 	GatewaySlot gateways[MAX_GATEWAYS];

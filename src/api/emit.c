@@ -113,6 +113,22 @@ request_wake_up(void)
 }
 
 /*
+ * Say that a record is about to be written, and where at the earliest if none
+ * was since the hub had read all; hub/quiet.c tells what for.  The addition is
+ * a full barrier.
+ */
+static void
+announce_record(void)
+{
+	uint64		none = 0;
+
+	pg_atomic_fetch_add_u64(&realtime_shared->emit_begun, 1);
+	if (pg_atomic_read_u64(&realtime_shared->first_unread) == 0)
+		(void) pg_atomic_compare_exchange_u64(&realtime_shared->first_unread, &none,
+											  GetXLogInsertRecPtr());
+}
+
+/*
  * Write one message as part of the current transaction.
  */
 void
@@ -135,7 +151,7 @@ emit_message(WalMessage *msg)
 
 	wal_record_encode(msg, record);
 	seal_compute(MyDatabaseId, slice_make(record, body_size), (uint8 *) record + body_size);
-	pg_atomic_fetch_add_u64(&realtime_shared->emit_begun, 1);
+	announce_record();
 	(void) LogTransactionalMessage(WAL_RECORD_PREFIX, record,
 								   body_size + WAL_RECORD_SEAL_BYTES);
 	shmem_count(SHARED_EMITTED, 1);

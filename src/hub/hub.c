@@ -333,16 +333,15 @@ release(void)
 }
 
 /*
- * WAL to be read is gone.  If nobody has sent anything since all of it was
- * read, it was foreign.
+ * WAL to be read is gone.  That is a loss unless it was all foreign.
  */
 static void
 pass_gap(void)
 {
-	XLogRecPtr	tail = wal_reader_tail();
+	XLogRecPtr	resume;
 
-	if (quiet_still())
-		wal_reader_seek(hub.reader, tail);
+	if (quiet_skip(wal_reader_position(hub.reader), &resume))
+		wal_reader_seek(hub.reader, resume);
 	else
 		lose_continuity(wal_reader_error(hub.reader));
 }

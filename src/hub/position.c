@@ -125,18 +125,18 @@ usable(const HubPosition *position)
 }
 
 /*
- * The WAL from there on is gone, but may have been foreign: then go on at its
- * end.
+ * The WAL from there on is gone, but may have been foreign: then go on behind
+ * it.
  */
 static bool
 skip_foreign(HubPosition *position)
 {
-	XLogRecPtr	tail = wal_reader_tail();
+	XLogRecPtr	resume;
 
-	if (!quiet_still())
+	if (!quiet_skip(position->restart_lsn, &resume))
 		return false;
-	position->restart_lsn = tail;
-	position->released_lsn = tail;
+	position->restart_lsn = resume;
+	position->released_lsn = resume;
 	return true;
 }
 

@@ -1,21 +1,25 @@
 /*-------------------------------------------------------------------------
  *
  * quiet.c
- *	  Was anything written that the hub has not read?
+ *	  Which WAL can hold no message that the hub has not read?
  *
  * Nobody wakes the hub for foreign WAL, and a checkpoint may remove a segment
  * before the hub has skipped it: CREATE or DROP DATABASE write WAL and demand a
- * checkpoint at once.  That is no loss if nobody has sent anything since the
- * hub had read all that was sent, and clients must not be told that it is.
+ * checkpoint at once.  That is no loss if no message stood in it, and clients
+ * must not be told that it is.
  *
- * Backends raise emit_begun before they write a record and SHARED_EMITTED after
- * it.  Both equal, with emitted read first: every message counted so far stands
- * in the WAL before its tail.  Having read up to that tail, the hub notes the
- * number.  Later, emit_begun still at that number, read after a tail was taken:
- * no message stands before that tail that we have not read.
+ * A backend raises emit_begun before it writes a record and SHARED_EMITTED
+ * after it.  Both equal, with emitted read first, means that every message
+ * begun so far stands before the WAL's tail.  When the hub has read up to that
+ * tail and no message's transaction is open, it sets first_unread to 0, and the
+ * next sender sets it to the tail that it finds before it writes.
  *
- * On a standby the counters tell nothing about what is replayed, so there is
- * never quiet; the hub polls there.
+ * A sender that begins while the hub does so may have seen the old value and
+ * set none.  But then it has raised emit_begun before: the hub looks at that
+ * once more, and sets the tail of its own look, which such a record is behind.
+ *
+ * On a standby the counters tell nothing about what is replayed; first_unread
+ * stays as it is there, and the hub polls.
  *
  * src/hub/quiet.c
  *
@@ -26,6 +30,7 @@
 #include "access/xlog.h"
 
 #include "hub/quiet.h"
+#include "hub/wal_reader.h"
 #include "shmem.h"
 
 static bool looked = false;		/* nobody was writing at that time */
@@ -46,9 +51,11 @@ quiet_look(void)
 	emitted = pg_atomic_read_u64(&realtime_shared->counters[SHARED_EMITTED]);
 	pg_memory_barrier();
 	look_begun = pg_atomic_read_u64(&realtime_shared->emit_begun);
+	if (emitted != look_begun)
+		return;
 	pg_memory_barrier();
 	look_tail = GetXLogInsertRecPtr();
-	looked = (emitted == look_begun);
+	looked = true;
 }
 
 /*
@@ -57,23 +64,35 @@ quiet_look(void)
 void
 quiet_note(XLogRecPtr position)
 {
-	if (!looked || position < look_tail)
+	uint64		none = 0;
+
+	if (!looked || position < look_tail ||
+		pg_atomic_read_u64(&realtime_shared->first_unread) == 0)
 		return;
-	if (realtime_shared->quiet && realtime_shared->quiet_begun == look_begun)
-		return;
-	LWLockAcquire(realtime_shared->lock, LW_EXCLUSIVE);
-	realtime_shared->quiet = true;
-	realtime_shared->quiet_begun = look_begun;
-	LWLockRelease(realtime_shared->lock);
+	(void) pg_atomic_exchange_u64(&realtime_shared->first_unread, 0);
+	if (pg_atomic_read_u64(&realtime_shared->emit_begun) != look_begun)
+		(void) pg_atomic_compare_exchange_u64(&realtime_shared->first_unread, &none,
+											  look_tail);
 }
 
 /*
- * Is it quiet since?
+ * Where to go on if what is gone was foreign.
+ *
+ * The tail is taken before the look at first_unread, so that who sends after
+ * the look writes behind it.
  */
 bool
-quiet_still(void)
+quiet_skip(XLogRecPtr position, XLogRecPtr *resume)
 {
+	XLogRecPtr	first_unread;
+
+	if (RecoveryInProgress())
+		return false;
+	*resume = GetXLogInsertRecPtr();
 	pg_memory_barrier();
-	return realtime_shared->quiet && !RecoveryInProgress() &&
-		pg_atomic_read_u64(&realtime_shared->emit_begun) == realtime_shared->quiet_begun;
+	first_unread = pg_atomic_read_u64(&realtime_shared->first_unread);
+	if (first_unread == 0)
+		return true;
+	*resume = first_unread;
+	return first_unread > position && wal_reader_available(first_unread);
 }

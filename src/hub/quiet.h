@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * quiet.h
- *	  Was anything written that the hub has not read?
+ *	  Which WAL can hold no message that the hub has not read?
  *
  * src/hub/quiet.h
  *
@@ -22,9 +22,9 @@ extern void quiet_look(void);
 extern void quiet_note(XLogRecPtr position);
 
 /*
- * Has nobody begun to send since the last note?  Then all WAL before the tail
- * taken before this call is foreign, whether it can be read or not.
+ * The WAL at `position` is gone.  True if nobody has sent anything into what is
+ * gone; then *resume is where to go on.
  */
-extern bool quiet_still(void);
+extern bool quiet_skip(XLogRecPtr position, XLogRecPtr *resume);
 
 #endif							/* REALTIME_QUIET_H */

@@ -17,6 +17,16 @@
 -- day is left to messages_default, and its rows are deleted when they are old.
 --
 
+CREATE FUNCTION realtime.is_member(partition regclass) RETURNS boolean
+	LANGUAGE sql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+	AS $$
+	SELECT EXISTS (SELECT FROM pg_depend d
+				   WHERE d.classid = 'pg_class'::regclass
+					 AND d.objid = partition
+					 AND d.deptype = 'e')
+$$;
+
 CREATE FUNCTION realtime.make_partition(day date) RETURNS text
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
@@ -53,10 +63,7 @@ BEGIN
 	EXECUTE format('ALTER TABLE realtime.messages ATTACH PARTITION realtime.%I FOR VALUES FROM (%L) TO (%L)',
 				   name, day_start, day_end);
 	-- in the extension's own script it is a member already
-	IF NOT EXISTS (SELECT FROM pg_depend d
-				   WHERE d.classid = 'pg_class'::regclass
-					 AND d.objid = format('realtime.%I', name)::regclass
-					 AND d.deptype = 'e') THEN
+	IF NOT realtime.is_member(format('realtime.%I', name)::regclass) THEN
 		EXECUTE format('ALTER EXTENSION realtime ADD TABLE realtime.%I', name);
 	END IF;
 	RETURN 'created';
@@ -73,7 +80,10 @@ BEGIN
 	IF NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = partition) THEN
 		RETURN;					-- somebody else was faster
 	END IF;
-	EXECUTE format('ALTER EXTENSION realtime DROP TABLE %s', partition);
+	-- one that was made by hand is no member
+	IF realtime.is_member(partition) THEN
+		EXECUTE format('ALTER EXTENSION realtime DROP TABLE %s', partition);
+	END IF;
 	EXECUTE format('DROP TABLE %s', partition);
 END
 $$;
@@ -121,6 +131,11 @@ BEGIN
 			-- the lock, or a row that came to messages_default meanwhile
 			WHEN lock_not_available OR check_violation THEN
 				action := 'put off';
+			-- one day's trouble, as a partition made by hand that overlaps,
+			-- must not keep the others from being served
+			WHEN OTHERS THEN
+				RAISE WARNING 'could not make %: %', partition, SQLERRM;
+				action := 'could not make';
 		END;
 		RETURN NEXT;
 	END LOOP;
@@ -136,8 +151,12 @@ BEGIN
 		BEGIN
 			PERFORM realtime.drop_partition(old.table);
 			action := 'dropped';
-		EXCEPTION WHEN lock_not_available THEN
-			action := 'not dropped yet:';
+		EXCEPTION
+			WHEN lock_not_available THEN
+				action := 'not dropped yet:';
+			WHEN OTHERS THEN
+				RAISE WARNING 'could not drop %: %', old.name, SQLERRM;
+				action := 'could not drop';
 		END;
 		partition := old.name;
 		RETURN NEXT;
@@ -148,7 +167,8 @@ COMMENT ON FUNCTION realtime.maintain() IS
 	'make partitions of realtime.messages ahead and drop those that are too old';
 
 REVOKE EXECUTE ON FUNCTION
-	realtime.make_partition(date), realtime.drop_partition(regclass), realtime.maintain()
+	realtime.is_member(regclass), realtime.make_partition(date),
+	realtime.drop_partition(regclass), realtime.maintain()
 	FROM PUBLIC;
 
 SELECT count(*) AS partitions FROM realtime.maintain();

@@ -15,6 +15,7 @@
  */
 #include "proto/proto.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -32,14 +33,27 @@
 
 #define SHUTDOWN_GRACE_MS 300	/* for clients to take their close frames */
 
+#define TRIM_CROWD 1000			/* clients that are worth a malloc_trim() */
+#define TRIM_DELAY_MS 1000		/* for what they had to be freed */
+
 static volatile sig_atomic_t got_sigterm;
 static bool bus_lost;
+static int64 trim_at = LOOP_NEVER;	/* set when memory may be given back */
 static int64 end_at = LOOP_NEVER;	/* set when the shutdown began */
 
 static void
 handle_sigterm(int signo)
 {
 	got_sigterm = 1;
+}
+
+/*
+ * The hub has died: see BUS_DEATH_SIGNAL.
+ */
+static void
+handle_hub_death(int signo)
+{
+	_exit(1);
 }
 
 /*
@@ -67,6 +81,8 @@ set_up_signals(void)
 	sigaction(SIGTERM, &action, NULL);
 	action.sa_handler = SIG_IGN;
 	sigaction(SIGPIPE, &action, NULL);
+	action.sa_handler = handle_hub_death;
+	sigaction(BUS_DEATH_SIGNAL, &action, NULL);
 }
 
 /*
@@ -108,7 +124,31 @@ next_deadline(void)
 {
 	int64		deadline = Min(conn_deadline(), listener_deadline());
 
-	return Min(Min(deadline, gw_stats_deadline()), end_at);
+	deadline = Min(deadline, gw_stats_deadline());
+	return Min(deadline, Min(trim_at, end_at));
+}
+
+/*
+ * Give memory back to the system a while after most of the clients of a crowd
+ * have left: malloc keeps what lies between the blocks of those who stay.
+ */
+static void
+trim_memory(void)
+{
+	static uint32 peak;
+	uint32		now = conn_count();
+
+	peak = Max(peak, now);
+	if (peak >= TRIM_CROWD && now <= peak / 4)
+	{
+		trim_at = loop_now + TRIM_DELAY_MS;
+		peak = now;
+	}
+	if (loop_now >= trim_at)
+	{
+		malloc_trim(0);
+		trim_at = LOOP_NEVER;
+	}
 }
 
 /*
@@ -126,6 +166,7 @@ turn(void)
 	topics_flush_interest();
 	gw_stats_report(loop_now);
 	bus_link_flush();
+	trim_memory();
 }
 
 int
@@ -138,8 +179,8 @@ main(int argc, char **argv)
 	};
 
 	/* an orphan would keep its share of the new connections */
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	set_up_signals();
+	prctl(PR_SET_PDEATHSIG, BUS_DEATH_SIGNAL);
 	raise_fd_limit();
 	if (!loop_init() || !bus_link_open(&handlers))
 	{

@@ -7,11 +7,12 @@
  *
  * - Signals are blocked before the fork and every disposition is put back to
  *	 its default: an inherited handler would touch shared memory.
- * - PR_SET_PDEATHSIG is SIGKILL, for a program must never outlive its hub: an
- *	 orphan keeps its share of new connections, and where the postmaster is
- *	 process 1 (containers) an orphan that dies by a signal restarts the whole
- *	 cluster.  It is set for the parent of that moment, hence the second look
- *	 at getppid().
+ * - PR_SET_PDEATHSIG, for a program must never outlive its hub: an orphan keeps
+ *	 its share of new connections.  Not with SIGKILL: where the postmaster is
+ *	 process 1 (containers) it inherits the orphan, and one that was killed by a
+ *	 signal while it was recovering from the hub's own crash cost it 5 s and a
+ *	 second recovery, one time in eight (test/t/022_orphans.pl).  The signal is
+ *	 set for the parent of that moment, hence the second look at getppid().
  * - setsid(): signals to a background worker go to its process group.
  * - close_range(): PostgreSQL opens files without O_CLOEXEC.
  *
@@ -62,7 +63,7 @@ become_program(const char *path, char **argv, int bus_fd, pid_t hub)
 
 	for (int signo = 1; signo < NSIG; signo++)
 		(void) signal(signo, SIG_DFL);
-	(void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void) prctl(PR_SET_PDEATHSIG, BUS_DEATH_SIGNAL);
 	if (getppid() != hub)
 		_exit(EXIT_CANNOT_EXECUTE);
 	(void) setsid();

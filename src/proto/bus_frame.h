@@ -16,9 +16,21 @@
 
 #include "proto/proto.h"
 
+#include <signal.h>
+
 #define BUS_VERSION 1
 #define BUS_FD 3				/* descriptor that a program inherits */
 #define BUS_HEADER_BYTES 8
+
+/*
+ * What the kernel sends a program whose hub has died (PR_SET_PDEATHSIG).  The
+ * program's handler ends it at once with exit code 1, because a postmaster
+ * that inherits it (containers, where it is process 1) takes a child that was
+ * killed by a signal for a crashed server process.  The signal is one that does
+ * nothing before the handler is there; then the end of the bus tells as much.
+ */
+#define BUS_DEATH_SIGNAL SIGURG
+
 #define BUS_MAX_BODY (72 * 1024 * 1024) /* above max_message_size's maximum */
 
 typedef enum BusFrameType

@@ -142,6 +142,9 @@ sub DESTROY
 	# a forked child has a copy of this object that is none of its business
 	return if $self->{owner} != $$;
 	local ($@, $?);
+
+	# a second interrupt must not leave a server behind
+	local @SIG{qw(INT TERM HUP)} = ('IGNORE') x 3;
 	kill 'KILL', $_ foreach keys %{ $self->{children} };
 	waitpid $_, 0 foreach keys %{ $self->{children} };
 	eval { $self->stop; 1 } or print STDERR $@;

@@ -100,7 +100,7 @@ static const Option options[] = {
 	{"seconds", OPTION_INT, &seconds, "receive: time limit; idle: time to stay"},
 	{"heartbeat", OPTION_INT, &heartbeat_ms, "milliseconds between heartbeats"},
 	{"inflight", OPTION_INT, &inflight_max, "clients that connect or join at once"},
-	{"nap", OPTION_INT, &nap_us, "receive: microseconds to sleep between two turns"},
+	{"nap", OPTION_INT, &nap_us, "microseconds to sleep before each look at the sockets"},
 	{"pids", OPTION_PIDS, &pids, "processes whose CPU to measure"},
 	{"commit-log", OPTION_STRING, &commit_log, "the sender's file of commit times"},
 	{NULL}
@@ -460,12 +460,17 @@ beat_hearts(int64 since_ns)
 
 /*
  * Wait at most timeout_ms for the sockets and read those that have something.
+ * With --nap, sleep a moment before: what comes meanwhile wakes nobody.
  */
 static void
 turn(int timeout_ms)
 {
 	static struct epoll_event events[EVENTS_PER_TURN];
-	int			count = epoll_wait(epoll_fd, events, EVENTS_PER_TURN, timeout_ms);
+	int			count;
+
+	if (nap_us > 0 && joined == nclients)
+		sleep_until(monotonic_ns() + nap_us * 1000);
+	count = epoll_wait(epoll_fd, events, EVENTS_PER_TURN, timeout_ms);
 
 	if (count < 0 && errno != EINTR)
 		fatal("epoll_wait: %m");
@@ -510,8 +515,6 @@ receive(void)
 	while (!tally_complete(&tally) && !stop_requested && closed < nclients)
 	{
 		beat_hearts(begin);
-		if (nap_us > 0)
-			sleep_until(monotonic_ns() + nap_us * 1000);
 		turn(100);
 		if (monotonic_ns() - begin > seconds * 1000000000)
 			break;

@@ -99,13 +99,16 @@ static int64 next_tick;
 static int64 paused_since;
 static bool breathing;			/* one piece of the bus in spite of the pause */
 static uint32 wasted;			/* ticks that the bus waited for nothing */
-static int64 wasted_since;		/* when the last of them was counted or won back */
+static int64 wasted_since;		/* when that number last changed */
 
 static uint32 window = 1;		/* 0 is the mark of nobody */
 static int64 window_end;
 static uint32 receivers;		/* sockets that got a message in the window */
 static uint32 last_receivers;	/* in the window before */
 
+/*
+ * Count a socket once per window.
+ */
 void
 backpressure_receiver(Pressure *pressure)
 {
@@ -126,6 +129,9 @@ pause_bus(bool wait, int64 now)
 	breathing = false;
 }
 
+/*
+ * The bus moves: end a breath, and a window that is over.
+ */
 void
 backpressure_bus_read(int64 now)
 {
@@ -191,6 +197,9 @@ refund(Pressure *pressure)
 	pressure->spent -= (uint8) Min(earned, (uint32) pressure->spent);
 }
 
+/*
+ * A backlog begins.  It may hold the bus if there is budget left.
+ */
 bool
 backpressure_begin(Pressure *pressure, void *owner, uint64 queued, uint64 in_kernel)
 {
@@ -212,6 +221,9 @@ backpressure_begin(Pressure *pressure, void *owner, uint64 queued, uint64 in_ker
 	return true;
 }
 
+/*
+ * Its queue has changed: it may begin, or cease, to hold the bus.
+ */
 void
 backpressure_update(Pressure *pressure, uint64 queued, uint64 written)
 {
@@ -225,6 +237,9 @@ backpressure_update(Pressure *pressure, uint64 queued, uint64 written)
 				queued > (backlog->holding ? soft_mark() / CATCH_UP_PART : soft_mark()));
 }
 
+/*
+ * A backlog ends.  Harmless where there is none.
+ */
 void
 backpressure_end(Pressure *pressure)
 {
@@ -241,12 +256,18 @@ backpressure_end(Pressure *pressure)
 	free(backlog);
 }
 
+/*
+ * Is there anything to judge, and is it time?
+ */
 bool
 backpressure_due(int64 now)
 {
 	return nbacklogs > 0 && now >= next_tick;
 }
 
+/*
+ * Take what the peer has acknowledged since the last tick into the speed.
+ */
 void
 backpressure_measure(Pressure *pressure, uint64 in_kernel)
 {
@@ -307,6 +328,9 @@ judge(Backlog *backlog, uint64 best, bool minority, uint32 idle_max)
 	backlog->held = backlog->holding;
 }
 
+/*
+ * Judge all backlogs by what was measured, and let a long pause breathe.
+ */
 void
 backpressure_judge(int64 now)
 {
@@ -338,12 +362,18 @@ backpressure_judge(int64 now)
 	}
 }
 
+/*
+ * The next tick.
+ */
 int64
 backpressure_deadline(void)
 {
 	return nbacklogs > 0 ? next_tick : LOOP_NEVER;
 }
 
+/*
+ * Walk the backlogs in the order of their beginning.
+ */
 void *
 backpressure_next(const Pressure *after)
 {

@@ -43,6 +43,9 @@ silence_stderr(void)
 	close(fd);
 }
 
+/*
+ * BUS_CONFIG, at the start and on every reload.
+ */
 static bool
 take_config(Slice body)
 {
@@ -58,6 +61,9 @@ take_config(Slice body)
 	return true;
 }
 
+/*
+ * BUS_MESSAGE: one committed message.
+ */
 static bool
 take_message(Slice body)
 {
@@ -72,6 +78,9 @@ take_message(Slice body)
 	return true;
 }
 
+/*
+ * BUS_INTEREST_ACK: joins of the topics it covers can be answered.
+ */
 static bool
 take_interest_ack(Slice body)
 {
@@ -107,6 +116,9 @@ take_gap(Slice body)
 	return true;
 }
 
+/*
+ * BUS_SHUTDOWN: keep the reason for check_shutdown(), which looks every turn.
+ */
 static bool
 take_shutdown(Slice body)
 {
@@ -117,6 +129,9 @@ take_shutdown(Slice body)
 	return true;
 }
 
+/*
+ * Act on one frame.  The first one must be the configuration.
+ */
 bool
 bus_dispatch(BusFrameType type, Slice body)
 {
@@ -139,6 +154,9 @@ bus_dispatch(BusFrameType type, Slice body)
 	}
 }
 
+/*
+ * The reason that came with BUS_SHUTDOWN.
+ */
 const char *
 bus_dispatch_shutdown_reason(void)
 {

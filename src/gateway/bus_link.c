@@ -164,6 +164,9 @@ bus_ready(Watch *watch, uint32 events)
 		read_bus();
 }
 
+/*
+ * Take over the inherited descriptor.
+ */
 bool
 bus_link_open(const BusHandlers *callbacks)
 {
@@ -188,6 +191,9 @@ bus_link_open(const BusHandlers *callbacks)
 	return loop_add(&bus, EPOLLIN);
 }
 
+/*
+ * Stop or resume reading.  The end of the hub is noticed in any case.
+ */
 void
 bus_link_pause(bool wait)
 {
@@ -195,6 +201,9 @@ bus_link_pause(bool wait)
 	watch_bus();
 }
 
+/*
+ * Queue one frame.  A queue past its bound is the end of the bus.
+ */
 void
 bus_send(BusFrameType type, const void *head, size_t head_len,
 		 const void *rest, size_t rest_len)
@@ -215,6 +224,9 @@ bus_send(BusFrameType type, const void *head, size_t head_len,
 	bytes_append(&out, rest, rest_len);
 }
 
+/*
+ * Queue one line of log, cut to LOG_LINE_MAX.
+ */
 void
 bus_log(BusLogLevel level, const char *fmt,...)
 {
@@ -231,12 +243,18 @@ bus_log(BusLogLevel level, const char *fmt,...)
 	bus_send(BUS_LOG, &level_byte, 1, line, Min((size_t) n, sizeof(line) - 1));
 }
 
+/*
+ * How much waits for the hub.
+ */
 size_t
 bus_queued(void)
 {
 	return out.len;
 }
 
+/*
+ * Write what the socket takes; the rest goes when it is writable again.
+ */
 void
 bus_link_flush(void)
 {

@@ -32,6 +32,9 @@ is_called(const Channel *channel, Slice name, uint32 hash)
 		slice_equals(topic_name(channel->topic), name);
 }
 
+/*
+ * Look a channel up by its topic's name.
+ */
 Channel *
 channel_find(const Conn *conn, Slice name, uint32 hash)
 {
@@ -130,7 +133,7 @@ set_insert(ChannelSet *set, Channel *channel)
 		set->first->prev = channel;
 	set->first = channel;
 	set->count++;
-	if (set->table == NULL ? set->count > LIST_MAX : set->count * UINT64CONST(4) > set->table_size * UINT64CONST(3))
+	if (set->count > Max(LIST_MAX, set->table_size / 4 * 3))
 		rebuild_table(set);
 	else if (set->table != NULL)
 		table_insert(set, channel);
@@ -155,6 +158,9 @@ set_remove(ChannelSet *set, Channel *channel)
 		rebuild_table(set);
 }
 
+/*
+ * Make a channel and put it into both of its sets.
+ */
 Channel *
 channel_new(Conn *conn, Topic *topic, Slice join_ref)
 {
@@ -180,6 +186,9 @@ channel_new(Conn *conn, Topic *topic, Slice join_ref)
 	return channel;
 }
 
+/*
+ * From JOINING to JOINED, the only step there is.
+ */
 void
 channel_joined(Channel *channel)
 {
@@ -188,6 +197,9 @@ channel_joined(Channel *channel)
 	STAT_INC(BUS_STAT_CHANNELS);
 }
 
+/*
+ * Take a channel out of both of its sets.
+ */
 void
 channel_free(Channel *channel)
 {
@@ -205,6 +217,9 @@ channel_free(Channel *channel)
 	free(channel);
 }
 
+/*
+ * Free all channels of a connection that ends.
+ */
 void
 channels_free(Conn *conn)
 {

@@ -93,6 +93,9 @@ flush_later(Conn *conn)
 	dirty_tail = &conn->next_dirty;
 }
 
+/*
+ * Begin with a client.
+ */
 Conn *
 conn_open(int fd, WatchReady ready)
 {
@@ -114,18 +117,27 @@ conn_open(int fd, WatchReady ready)
 	return conn;
 }
 
+/*
+ * All that hold a descriptor.
+ */
 uint32
 conn_count(void)
 {
 	return nconns;
 }
 
+/*
+ * All that are past the upgrade.
+ */
 uint32
 conn_open_count(void)
 {
 	return (uint32) gw_stats[BUS_STAT_CONNECTIONS];
 }
 
+/*
+ * From requests to frames.
+ */
 void
 conn_upgrade(Conn *conn, PhxVersion version)
 {
@@ -135,6 +147,9 @@ conn_upgrade(Conn *conn, PhxVersion version)
 	STAT_INC(BUS_STAT_UPGRADED);
 }
 
+/*
+ * Restart the clock of the present state.
+ */
 void
 conn_active(Conn *conn)
 {
@@ -155,6 +170,9 @@ drop_queue(Conn *conn)
 	backpressure_end(&conn->pressure);
 }
 
+/*
+ * Drop everything and go to the reaper.
+ */
 void
 conn_abort(Conn *conn)
 {
@@ -268,6 +286,9 @@ flush(Conn *conn)
 	queue_drained(conn);
 }
 
+/*
+ * Write to every socket that something was queued for.
+ */
 void
 conn_flush_all(void)
 {
@@ -284,6 +305,9 @@ conn_flush_all(void)
 	}
 }
 
+/*
+ * EPOLLOUT: flushed with the others, at the end of the turn.
+ */
 void
 conn_writable(Conn *conn)
 {
@@ -325,6 +349,9 @@ queued(Conn *conn, size_t len)
 		flush_later(conn);
 }
 
+/*
+ * Queue a run of a shared buffer.
+ */
 bool
 conn_deliver(Conn *conn, FrameBuf *buf, uint32 start, uint32 end)
 {
@@ -340,6 +367,9 @@ conn_deliver(Conn *conn, FrameBuf *buf, uint32 start, uint32 end)
 	return true;
 }
 
+/*
+ * Queue a copy of some bytes.
+ */
 void
 conn_write(Conn *conn, const char *data, size_t len)
 {
@@ -364,6 +394,9 @@ begin_close(Conn *conn)
 	reap_later(conn);
 }
 
+/*
+ * Close without a frame.
+ */
 void
 conn_finish(Conn *conn)
 {
@@ -371,6 +404,9 @@ conn_finish(Conn *conn)
 		begin_close(conn);
 }
 
+/*
+ * The one way to close a connection on purpose.
+ */
 void
 conn_close(Conn *conn, int code, const char *reason)
 {
@@ -448,6 +484,9 @@ check_backlogs(int64 now)
 	backpressure_judge(now);
 }
 
+/*
+ * Close what has run out of time.
+ */
 void
 conn_run_timers(int64 now)
 {
@@ -465,6 +504,9 @@ conn_run_timers(int64 now)
 	check_backlogs(now);
 }
 
+/*
+ * The earliest of all deadlines.
+ */
 int64
 conn_deadline(void)
 {
@@ -475,6 +517,9 @@ conn_deadline(void)
 	return Min(deadline, backpressure_deadline());
 }
 
+/*
+ * Carry out what closing left for later.
+ */
 void
 conn_reap(void)
 {

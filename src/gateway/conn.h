@@ -22,10 +22,10 @@ struct Channel;
 
 typedef enum ConnState
 {
-	CONN_HTTP,					/* reading requests; next: OPEN, CLOSING, CLOSED */
+	CONN_HTTP,					/* requests; next: OPEN, CLOSING, CLOSED */
 	CONN_OPEN,					/* frames flow; next: CLOSING, CLOSED */
-	CONN_CLOSING,				/* our last bytes are queued; next: LINGERING, CLOSED */
-	CONN_LINGERING,				/* all written, waits for the peer; next: CLOSED */
+	CONN_CLOSING,				/* last bytes; next: LINGERING, CLOSED */
+	CONN_LINGERING,				/* all written; next: CLOSED */
 	CONN_CLOSED					/* on the reap list */
 } ConnState;
 
@@ -54,7 +54,7 @@ typedef struct Conn
 	uint8		state;			/* ConnState */
 	uint8		version;		/* PhxVersion, of an OPEN connection */
 	bool		dirty;			/* in the list */
-	bool		reaping;		/* in the list of those to look at before sleep */
+	bool		reaping;		/* in the list of conn_reap() */
 	struct Conn *next_reaped;
 	RecvBuf    *input;			/* NULL while nothing incomplete was read */
 	ChannelSet	channels;

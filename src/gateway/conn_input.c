@@ -237,6 +237,9 @@ drain_input(Conn *conn)
 		loop_change(&conn->watch, conn->watch.events & ~EPOLLIN);
 }
 
+/*
+ * Events of one connection.  A stale one finds it CLOSED.
+ */
 void
 conn_input_ready(Watch *watch, uint32 events)
 {

@@ -67,6 +67,9 @@ distribute(Topic *topic, PhxVersion version)
 	batch->messages = 0;
 }
 
+/*
+ * Hand out the batch, if there is one.
+ */
 void
 fanout_settle(void)
 {
@@ -77,6 +80,9 @@ fanout_settle(void)
 	batch_topic = NULL;
 }
 
+/*
+ * Settle, and give up our references to the buffers of this piece.
+ */
 void
 fanout_end(void)
 {
@@ -232,6 +238,9 @@ write_meta(char *dst, const uint8 *id)
 	return p + 2 - dst;
 }
 
+/*
+ * Find the topic of a message and encode it for those who hear it.
+ */
 void
 fanout_message(const WalMessage *message)
 {

@@ -15,6 +15,9 @@
 #include "gateway/frame_buf.h"
 #include "gateway/loop.h"
 
+/*
+ * Allocate an empty buffer.
+ */
 FrameBuf *
 frame_buf_new(size_t cap)
 {
@@ -32,6 +35,9 @@ frame_buf_new(size_t cap)
 	return buf;
 }
 
+/*
+ * Move a buffer that nobody else knows of.
+ */
 FrameBuf *
 frame_buf_resize(FrameBuf *buf, size_t cap)
 {

@@ -41,6 +41,9 @@ static bool bus_lost;
 static int64 trim_at = LOOP_NEVER;	/* set when memory may be given back */
 static int64 end_at = LOOP_NEVER;	/* set when the shutdown began */
 
+/*
+ * Only note it: the loop looks after every sleep.
+ */
 static void
 handle_sigterm(int signo)
 {
@@ -169,6 +172,9 @@ turn(void)
 	trim_memory();
 }
 
+/*
+ * Take over the bus, then turn until the orderly end is over.
+ */
 int
 main(int argc, char **argv)
 {

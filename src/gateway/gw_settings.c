@@ -101,6 +101,9 @@ apply_one(const char *key, const char *value)
 	return true;
 }
 
+/*
+ * Step through the settings of a BUS_CONFIG.
+ */
 bool
 gw_settings_apply(Slice settings)
 {

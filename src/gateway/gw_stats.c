@@ -41,13 +41,16 @@ static void
 log_closed(void)
 {
 	if (growth(BUS_STAT_SLOW_CLOSED) > 0)
-		bus_log(BUS_LOG_INFO, "closed %llu connections that read too slowly",
+		bus_log(BUS_LOG_INFO, "connections closed for reading too slowly: %llu",
 				growth(BUS_STAT_SLOW_CLOSED));
 	if (growth(BUS_STAT_PROTOCOL_ERRORS) > 0)
-		bus_log(BUS_LOG_INFO, "closed %llu connections that broke the WebSocket protocol",
+		bus_log(BUS_LOG_INFO, "connections closed for breaking the WebSocket protocol: %llu",
 				growth(BUS_STAT_PROTOCOL_ERRORS));
 }
 
+/*
+ * Send all counters, at most once a second.
+ */
 void
 gw_stats_report(int64 now)
 {
@@ -59,6 +62,9 @@ gw_stats_report(int64 now)
 	reported_at = now;
 }
 
+/*
+ * When the next report may go, if there is anything to report.
+ */
 int64
 gw_stats_deadline(void)
 {

@@ -191,6 +191,9 @@ handle_websocket(Conn *conn, const HttpRequest *req)
 	}
 }
 
+/*
+ * Any other path.
+ */
 static void
 handle_unknown(Conn *conn, const HttpRequest *req)
 {
@@ -252,6 +255,9 @@ parse_error(int status)
 	}
 }
 
+/*
+ * Answer one request after the other.
+ */
 size_t
 http_routes_input(Conn *conn, RecvState *state, const char *buf, size_t len)
 {

@@ -38,6 +38,7 @@
 #include "gateway/loop.h"
 #include "proto/bytes.h"
 
+#define SEPARATORS ", \t\n\""	/* between names, as GUC lists have them */
 #define LISTEN_MAX 64			/* sockets */
 #define BACKLOG 4096
 #define ACCEPT_PER_TURN 256
@@ -265,8 +266,8 @@ open_set(void)
 
 	if (set != NULL && names != NULL)
 	{
-		for (char *name = strtok_r(names, ", \t\n\"", &rest); name != NULL;
-			 name = strtok_r(NULL, ", \t\n\"", &rest))
+		for (char *name = strtok_r(names, SEPARATORS, &rest); name != NULL;
+			 name = strtok_r(NULL, SEPARATORS, &rest))
 			listen_on_name(set, name);
 	}
 	free(names);
@@ -337,19 +338,31 @@ activate(ListenerSet *set)
 	report_ready();
 }
 
+/*
+ * Is this a list without a name in it?  Then listening nowhere is what is
+ * wanted.
+ */
+static bool
+names_nothing(const char *addresses)
+{
+	return addresses[strspn(addresses, SEPARATORS)] == '\0';
+}
+
+/*
+ * Open the new addresses; then, and only then, close the old ones.
+ */
 void
 listener_configure(void)
 {
+	const char *addresses = gw_settings.listen_addresses;
 	ListenerSet *set;
-	bool		wanted = gw_settings.listen_addresses != NULL &&
-		gw_settings.listen_addresses[strspn(gw_settings.listen_addresses, ", \"")] != '\0';
 
-	if (gw_settings.listen_addresses == NULL || up_to_date())
+	if (addresses == NULL || up_to_date())
 		return;
 	if (reserve_fd < 0)
 		reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	set = open_set();
-	if (set != NULL && (set->count > 0 || !wanted))
+	if (set != NULL && (set->count > 0 || names_nothing(addresses)))
 	{
 		activate(set);
 		return;
@@ -364,6 +377,9 @@ listener_configure(void)
 	retry_pause = Min(retry_pause * 2, RETRY_MAX_MS);
 }
 
+/*
+ * Stop listening for good.
+ */
 void
 listener_close(void)
 {
@@ -388,6 +404,9 @@ free_retired(void)
 	}
 }
 
+/*
+ * Do what is due.
+ */
 void
 listener_run_timers(int64 now)
 {
@@ -404,6 +423,9 @@ listener_run_timers(int64 now)
 	}
 }
 
+/*
+ * The earlier of two.
+ */
 int64
 listener_deadline(void)
 {

@@ -55,6 +55,9 @@ make_room(OutQueue *queue)
 	return true;
 }
 
+/*
+ * Extend the last run, or begin another.
+ */
 bool
 out_queue_push(OutQueue *queue, FrameBuf *buf, uint32 start, uint32 end)
 {
@@ -101,6 +104,9 @@ private_tail(const OutQueue *queue, size_t len)
 	return tail->buf->made_at == loop_now ? tail->buf : NULL;
 }
 
+/*
+ * Copy bytes behind the last run, or into a new buffer.
+ */
 bool
 out_queue_write(OutQueue *queue, const char *data, size_t len)
 {
@@ -123,6 +129,9 @@ out_queue_write(OutQueue *queue, const char *data, size_t len)
 	return ok;
 }
 
+/*
+ * Describe the first runs for writing.
+ */
 int
 out_queue_iov(const OutQueue *queue, struct iovec *iov, int max)
 {
@@ -158,6 +167,9 @@ drop_head(OutQueue *queue)
 	}
 }
 
+/*
+ * Forget the first n bytes.
+ */
 void
 out_queue_advance(OutQueue *queue, size_t n)
 {
@@ -177,6 +189,9 @@ out_queue_advance(OutQueue *queue, size_t n)
 	}
 }
 
+/*
+ * Forget all bytes.
+ */
 void
 out_queue_clear(OutQueue *queue)
 {
@@ -185,6 +200,9 @@ out_queue_clear(OutQueue *queue)
 	Assert(queue->bytes == 0);
 }
 
+/*
+ * Age of the first run: that of its buffer.
+ */
 int64
 out_queue_oldest(const OutQueue *queue)
 {

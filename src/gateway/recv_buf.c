@@ -21,6 +21,9 @@
 
 static size_t total;			/* capacity of all buffers */
 
+/*
+ * Between two requests or messages.
+ */
 void
 recv_state_init(RecvState *state)
 {
@@ -29,6 +32,9 @@ recv_state_init(RecvState *state)
 	ws_message_init(&state->ws, gw_settings.max_frame_size);
 }
 
+/*
+ * Would recv_state_init() lose nothing?
+ */
 bool
 recv_state_idle(const RecvState *state)
 {
@@ -36,6 +42,9 @@ recv_state_idle(const RecvState *state)
 		state->ws.opcode == 0 && !state->ws.in_frame;
 }
 
+/*
+ * Allocate or grow, within the bound on all buffers.
+ */
 bool
 recv_buf_reserve(RecvBuf **buf, size_t cap)
 {
@@ -61,6 +70,9 @@ recv_buf_reserve(RecvBuf **buf, size_t cap)
 	return true;
 }
 
+/*
+ * Give a buffer back.
+ */
 void
 recv_buf_free(RecvBuf *buf)
 {

@@ -38,7 +38,7 @@ typedef struct Request
 	Slice		ref;
 	Slice		topic;			/* plain bytes, as the client wrote it */
 	Slice		event;
-	Slice		name;			/* topic without prefix; data NULL if it has none */
+	Slice		name;			/* topic without prefix, or NULL data */
 	uint32		hash;			/* of name */
 } Request;
 
@@ -485,6 +485,9 @@ decode(const Conn *conn, Slice message, bool binary, Request *req)
 	return true;
 }
 
+/*
+ * Decode a message and hand it to whoever handles its event.
+ */
 void
 session_message(Conn *conn, Slice message, bool binary)
 {
@@ -502,6 +505,9 @@ session_message(Conn *conn, Slice message, bool binary)
 	route(&req, channel) (conn, &req, channel);
 }
 
+/*
+ * All members of the topic have been waiting for this.
+ */
 void
 session_topic_held(Topic *topic)
 {

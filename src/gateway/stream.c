@@ -25,6 +25,9 @@ failure(void)
 		STREAM_AGAIN : STREAM_BROKEN;
 }
 
+/*
+ * Read once.
+ */
 static ssize_t
 plain_recv(int fd, char *buf, size_t len)
 {
@@ -54,6 +57,9 @@ plain_send(int fd, const struct iovec *iov, int n)
 	return sent >= 0 ? sent : failure();
 }
 
+/*
+ * What SIOCOUTQ tells: sent and not acknowledged, or not sent yet.
+ */
 static uint64
 plain_in_flight(int fd)
 {
@@ -62,6 +68,9 @@ plain_in_flight(int fd)
 	return ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes > 0 ? bytes : 0;
 }
 
+/*
+ * Send a FIN behind what is sent.
+ */
 static void
 plain_end(int fd)
 {

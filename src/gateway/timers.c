@@ -20,6 +20,9 @@
 
 static dlist_head lists[TIMER_KINDS];
 
+/*
+ * To the tail of its kind.
+ */
 void
 timer_start(Timer *timer, TimerKind kind, int64 now)
 {
@@ -27,6 +30,9 @@ timer_start(Timer *timer, TimerKind kind, int64 now)
 	dlist_push_tail(&lists[kind], &timer->node);
 }
 
+/*
+ * To the tail of its kind, from wherever it is.
+ */
 void
 timer_restart(Timer *timer, TimerKind kind, int64 now)
 {
@@ -34,12 +40,18 @@ timer_restart(Timer *timer, TimerKind kind, int64 now)
 	timer_start(timer, kind, now);
 }
 
+/*
+ * Out of its list.
+ */
 void
 timer_stop(Timer *timer)
 {
 	dlist_delete(&timer->node);
 }
 
+/*
+ * The head of a list.
+ */
 Timer *
 timer_first(TimerKind kind)
 {
@@ -48,6 +60,9 @@ timer_first(TimerKind kind)
 	return dlist_head_element(Timer, node, &lists[kind]);
 }
 
+/*
+ * The head of a list, if it is due.
+ */
 Timer *
 timer_expired(TimerKind kind, int64 length, int64 now)
 {
@@ -56,6 +71,9 @@ timer_expired(TimerKind kind, int64 length, int64 now)
 	return first != NULL && first->since + length <= now ? first : NULL;
 }
 
+/*
+ * When the head of a list is due.
+ */
 int64
 timer_deadline(TimerKind kind, int64 length)
 {

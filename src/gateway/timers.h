@@ -17,7 +17,7 @@
 /* One list per kind; all timers of a kind run equally long. */
 typedef enum TimerKind
 {
-	TIMER_REQUEST,				/* since the server began to wait for a request */
+	TIMER_REQUEST,				/* since we began to wait for a request */
 	TIMER_IDLE,					/* since the last frame of the client */
 	TIMER_CLOSE,				/* since we want the connection closed */
 	TIMER_KINDS

@@ -40,6 +40,9 @@ static uint64 interest_seq;		/* of the last BUS_INTEREST */
 static dlist_head changed = DLIST_STATIC_INIT(changed);
 static dlist_head asked = DLIST_STATIC_INIT(asked); /* by asked_seq */
 
+/*
+ * Set up the index.
+ */
 bool
 topics_init(void)
 {
@@ -48,6 +51,9 @@ topics_init(void)
 	return buckets != NULL && pg_strong_random(&hash_seed, sizeof(hash_seed));
 }
 
+/*
+ * Seeded, so that names that collide cannot be chosen.
+ */
 uint32
 topics_hash(Slice name)
 {
@@ -55,6 +61,9 @@ topics_hash(Slice name)
 										(int) name.len, hash_seed);
 }
 
+/*
+ * Look a topic up.
+ */
 Topic *
 topics_find(bool is_private, Slice name, uint32 hash)
 {
@@ -111,6 +120,9 @@ grow_table(void)
 	free(old);
 }
 
+/*
+ * Look a topic up, or make it.
+ */
 Topic *
 topics_get(bool is_private, Slice name, uint32 hash)
 {
@@ -210,6 +222,9 @@ shrink_members(Members *members)
 	members->cap = cap;
 }
 
+/*
+ * Put a member behind the others.
+ */
 bool
 topics_add_member(Topic *topic, PhxVersion version,
 				  struct Channel *channel, uint32 *place)
@@ -229,6 +244,9 @@ topics_add_member(Topic *topic, PhxVersion version,
 	return true;
 }
 
+/*
+ * Fill the gap with the last member.
+ */
 struct Channel *
 topics_remove_member(Topic *topic, PhxVersion version, uint32 place)
 {
@@ -249,6 +267,9 @@ topics_remove_member(Topic *topic, PhxVersion version, uint32 place)
 	return moved;
 }
 
+/*
+ * Have topics_flush_interest() look at it, once.
+ */
 void
 topics_changed(Topic *topic)
 {
@@ -331,6 +352,9 @@ topics_flush_interest(void)
 	}
 }
 
+/*
+ * Take the next topic off the list of those that were asked for.
+ */
 Topic *
 topics_acknowledged(uint64 seq)
 {

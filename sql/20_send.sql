@@ -45,6 +45,6 @@ COMMENT ON FUNCTION realtime.broadcast_changes(text, text, text, text, text, rec
 
 CREATE FUNCTION realtime.topic() RETURNS text
 	LANGUAGE C STABLE PARALLEL SAFE
-	AS 'MODULE_PATHNAME', 'topic';
+	AS 'MODULE_PATHNAME', 'realtime_topic';
 COMMENT ON FUNCTION realtime.topic() IS
 	'topic that is being authorised or was sent to, for use in policies';

@@ -17,7 +17,7 @@ CREATE FUNCTION realtime.status(
 		OUT counters jsonb)
 	RETURNS record
 	LANGUAGE C VOLATILE PARALLEL SAFE
-	AS 'MODULE_PATHNAME', 'status';
+	AS 'MODULE_PATHNAME', 'realtime_status';
 COMMENT ON FUNCTION realtime.status() IS
 	'state of the hub and its gateways, how far delivery is, and counters';
 

@@ -19,7 +19,7 @@
 #include "api/utf8_text.h"
 #include "proto/channel_name.h"
 
-SQL_FUNCTION(topic);
+SQL_FUNCTION(realtime_topic);
 SQL_FUNCTION(channel_hmac_hex);
 SQL_FUNCTION(derive_channel);
 SQL_FUNCTION(verify_channel);
@@ -42,7 +42,7 @@ compute_hmac(text *name, text *secret, char *hex)
  * The topic that a policy or a transaction is about; NULL where there is none.
  */
 Datum
-topic(PG_FUNCTION_ARGS)
+realtime_topic(PG_FUNCTION_ARGS)
 {
 	const char *value = GetConfigOption("realtime.topic", true, false);
 

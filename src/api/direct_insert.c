@@ -247,12 +247,30 @@ parent_is_plain(Relation rel)
 }
 
 /*
+ * May the current user insert into the whole row, unseen by anybody?
+ *
+ * Asked before any lock is taken, which nobody may do on a table that he has
+ * no right to, and again if the table was changed before the lock was had.  A
+ * right to some columns only, policies, and an installed permission hook are
+ * the executor's business.
+ */
+static bool
+caller_is_plain(Oid relid)
+{
+	return ExecutorCheckPerms_hook == NULL &&
+		SessionReplicationRole != SESSION_REPLICATION_ROLE_REPLICA &&
+		pg_class_aclcheck(relid, GetUserId(), ACL_INSERT) == ACLCHECK_OK &&
+		check_enable_rls(relid, InvalidOid, true) != RLS_ENABLED;
+}
+
+/*
  * Open and lock realtime.messages if it is plain; else NULL.
  */
 static Relation
 open_parent(Oid relid)
 {
 	Relation	rel = try_relation_open(relid, RowExclusiveLock);
+	bool		allowed = true;
 
 	if (rel == NULL)
 		return NULL;
@@ -262,8 +280,10 @@ open_parent(Oid relid)
 	{
 		known_parent.plain = lookup_messages() == relid && parent_is_plain(rel);
 		known_parent.relid = relid;
+		/* what changed may have been rights or row-level security */
+		allowed = caller_is_plain(relid);
 	}
-	if (known_parent.plain)
+	if (known_parent.plain && allowed)
 		return rel;
 	relation_close(rel, NoLock);
 	return NULL;
@@ -314,22 +334,6 @@ open_partition(Relation parent, TimestampTz inserted_at)
 		return rel;
 	table_close(rel, NoLock);
 	return NULL;
-}
-
-/*
- * May the current user insert into the whole row, unseen by anybody?
- *
- * Asked before any lock is taken, which nobody may do on a table that he has
- * no right to.  A right to some columns only, policies, and an installed
- * permission hook are the executor's business.
- */
-static bool
-caller_is_plain(Oid relid)
-{
-	return ExecutorCheckPerms_hook == NULL &&
-		SessionReplicationRole != SESSION_REPLICATION_ROLE_REPLICA &&
-		pg_class_aclcheck(relid, GetUserId(), ACL_INSERT) == ACLCHECK_OK &&
-		check_enable_rls(relid, InvalidOid, true) != RLS_ENABLED;
 }
 
 /*

@@ -64,16 +64,17 @@ create_moved_rows(void)
 	MemoryContextCallback *callback;
 	HASHCTL		ctl;
 
+	/* first, lest a failure leave a table that nobody forgets */
+	callback = MemoryContextAllocZero(TopTransactionContext, sizeof(MemoryContextCallback));
+	callback->func = forget_moved_rows;
+	MemoryContextRegisterResetCallback(TopTransactionContext, callback);
+
 	memset(&ctl, 0, sizeof(ctl));
 	ctl.keysize = sizeof(MovedRow);
 	ctl.entrysize = sizeof(MovedRow);
 	ctl.hcxt = TopTransactionContext;
 	moved_rows = hash_create("realtime moved rows", MOVED_ROWS_AT_FIRST, &ctl,
 							 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-
-	callback = MemoryContextAllocZero(TopTransactionContext, sizeof(MemoryContextCallback));
-	callback->func = forget_moved_rows;
-	MemoryContextRegisterResetCallback(TopTransactionContext, callback);
 }
 
 /*

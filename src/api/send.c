@@ -115,10 +115,8 @@ spi_insert(const MessageRow *row)
  * come out of a function in a policy.
  */
 static void
-add_denial_hint(ErrorData *edata)
+add_denial_hint(ErrorData *edata, const char *role)
 {
-	const char *role = GetUserNameFromId(GetUserId(), false);
-
 	if (edata->sqlerrcode != ERRCODE_INSUFFICIENT_PRIVILEGE ||
 		edata->hint != NULL || edata->message_id == NULL)
 		return;
@@ -138,6 +136,8 @@ static void
 insert_with_hints(const MessageRow *row)
 {
 	MemoryContext context = CurrentMemoryContext;
+	/* not when it has failed: whatever failed may still hold locks of buffers */
+	const char *role = GetUserNameFromId(GetUserId(), false);
 
 	PG_TRY();
 	{
@@ -150,7 +150,7 @@ insert_with_hints(const MessageRow *row)
 		MemoryContextSwitchTo(context);
 		edata = CopyErrorData();
 		FlushErrorState();
-		add_denial_hint(edata);
+		add_denial_hint(edata, role);
 		ReThrowError(edata);
 	}
 	PG_END_TRY();

@@ -30,7 +30,7 @@
 #include "api/sql_function.h"
 #include "shmem.h"
 
-SQL_FUNCTION(status);
+SQL_FUNCTION(realtime_status);
 
 /* Columns of the result. */
 enum
@@ -183,7 +183,7 @@ fill_position(const StatusSnapshot *snap, Datum *values, bool *nulls)
  * realtime.status(OUT ...)
  */
 Datum
-status(PG_FUNCTION_ARGS)
+realtime_status(PG_FUNCTION_ARGS)
 {
 	TupleDesc	desc;
 	StatusSnapshot	snap;

@@ -57,6 +57,7 @@ static bool
 database_exists(const char *name)
 {
 	bool		found = false;
+	MemoryContext old = CurrentMemoryContext;
 	Relation	rel;
 	TableScanDesc scan;
 	HeapTuple	tuple;
@@ -74,6 +75,8 @@ database_exists(const char *name)
 	table_endscan(scan);
 	table_close(rel, AccessShareLock);
 	CommitTransactionCommand();
+	/* the end of a transaction leaves TopMemoryContext behind */
+	MemoryContextSwitchTo(old);
 	return found;
 }
 

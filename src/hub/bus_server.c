@@ -344,28 +344,38 @@ take_interest(BusPeer *peer, Slice body)
 }
 
 /*
+ * A program's text, for the log, which is in the server's encoding: nothing
+ * else is shown as it is.  Changes it in place, in the peer's input.
+ */
+static Slice
+printable(Slice text)
+{
+	char	   *s = unconstify(char *, text.data);
+
+	for (size_t i = 0; i < text.len; i++)
+	{
+		if ((unsigned char) s[i] < ' ' || (unsigned char) s[i] > '~')
+			s[i] = '?';
+	}
+	return text;
+}
+
+/*
  * A line for the server's log.
  */
 static bool
 take_log(BusPeer *peer, Slice body)
 {
 	int			level;
-	char	   *text;
 
 	if (body.len < 1 || (uint8) body.data[0] > BUS_LOG_FATAL)
 		return false;
 	level = body.data[0] == BUS_LOG_DEBUG ? DEBUG1 :
 		body.data[0] == BUS_LOG_INFO ? LOG : WARNING;
 
-	/* the log is text in the server's encoding: show nothing else as it is */
-	text = pnstrdup(body.data + 1, body.len - 1);
-	for (char *p = text; *p; p++)
-	{
-		if ((unsigned char) *p < ' ' || (unsigned char) *p > '~')
-			*p = '?';
-	}
-	ereport(level, (errmsg("realtime gateway %d: %s", peer->slot + 1, text)));
-	pfree(text);
+	body = printable(slice_make(body.data + 1, body.len - 1));
+	ereport(level, (errmsg("realtime gateway %d: " SLICE_FMT, peer->slot + 1,
+						   SLICE_ARG(body))));
 	return true;
 }
 
@@ -384,7 +394,7 @@ take_frame(BusPeer *peer, const BusHeader *header, Slice body)
 		case BUS_LOG:
 			return take_log(peer, body);
 		case BUS_READY:
-			callbacks.ready(peer->slot, body);
+			callbacks.ready(peer->slot, printable(body));
 			return true;
 		case BUS_STATS:
 			if (body.len != sizeof(stats))

@@ -135,7 +135,8 @@ events_wait(long timeout_ms)
 						 PG_WAIT_EXTENSION);
 	for (int i = 0; i < n; i++)
 	{
-		if (occurred[i].events & WL_SOCKET_READABLE)
+		/* up to PostgreSQL 15 a set latch keeps sockets from being looked at */
+		if (occurred[i].events & (WL_SOCKET_READABLE | WL_LATCH_SET))
 			maybe_ready = true;
 	}
 }

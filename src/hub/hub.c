@@ -363,14 +363,12 @@ pass_gap(void)
 static void
 read_wal(void)
 {
-	XLogRecPtr	start = wal_reader_position(hub.reader);
 	WalEvent	event;
 
 	hub.more = false;
 	hub.at_end = false;
 	quiet_look();
-	for (int i = 0; i < EVENTS_PER_TURN &&
-		 wal_reader_position(hub.reader) - start <= WAL_PER_TURN; i++)
+	for (int i = 0; i < EVENTS_PER_TURN; i++)
 	{
 		if (!release() || !bus_server_has_room())
 			return;

@@ -17,6 +17,8 @@
  * A sender that begins while the hub does so may have seen the old value and
  * set none.  But then it has raised emit_begun before: the hub looks at that
  * once more, and sets the tail of its own look, which such a record is behind.
+ * That goes over what another sender may have set since, because the record of
+ * the first one can stand before the tail that the other one found.
  *
  * On a standby the counters tell nothing about what is replayed; first_unread
  * stays as it is there, and the hub polls.
@@ -64,15 +66,12 @@ quiet_look(void)
 void
 quiet_note(XLogRecPtr position)
 {
-	uint64		none = 0;
-
 	if (!looked || position < look_tail ||
 		pg_atomic_read_u64(&realtime_shared->first_unread) == 0)
 		return;
 	(void) pg_atomic_exchange_u64(&realtime_shared->first_unread, 0);
 	if (pg_atomic_read_u64(&realtime_shared->emit_begun) != look_begun)
-		(void) pg_atomic_compare_exchange_u64(&realtime_shared->first_unread, &none,
-											  look_tail);
+		pg_atomic_write_u64(&realtime_shared->first_unread, look_tail);
 }
 
 /*

@@ -25,6 +25,7 @@
 #include "storage/procarray.h"
 #include "utils/memutils.h"
 
+#include "hub/wal_reader.h"
 #include "hub/xact_buffer.h"
 
 #define INITIAL_BYTES 512
@@ -299,12 +300,12 @@ xact_buffer_oldest(void)
  * Drop what a crash cut off.
  *
  * A transaction leaves the proc array after its commit or abort record was
- * written.  So one that is not in progress has its record before the WAL's
- * present tail, if it has one; once we have read up to there and still know
- * it, there was none.
+ * written.  So one that is not in progress has its record before the tail that
+ * the WAL has after that look, if it has one; once we have read up to there and
+ * still know it, there was none.
  */
 uint64
-xact_buffer_expire(XLogRecPtr position, XLogRecPtr tail)
+xact_buffer_expire(XLogRecPtr position)
 {
 	dlist_mutable_iter iter;
 	uint64		dropped = 0;
@@ -321,7 +322,7 @@ xact_buffer_expire(XLogRecPtr position, XLogRecPtr tail)
 			xact_buffer_drop(xact);
 		}
 		else if (!TransactionIdIsInProgress(xact->top_xid))
-			xact->doomed_at = tail;
+			xact->doomed_at = wal_reader_tail();
 	}
 	return dropped;
 }

@@ -79,10 +79,10 @@ extern XLogRecPtr xact_buffer_oldest(void);
 
 /*
  * Drop transactions that ended without a record, as those do that a crash cut
- * off.  position is how far the WAL was read, tail where it ends now.  Returns
- * the number of messages dropped.
+ * off.  position is how far the WAL was read.  Returns the number of messages
+ * dropped.
  */
-extern uint64 xact_buffer_expire(XLogRecPtr position, XLogRecPtr tail);
+extern uint64 xact_buffer_expire(XLogRecPtr position);
 
 /* Bytes held now. */
 extern size_t xact_buffer_memory(void);

@@ -16,15 +16,10 @@
  */
 #include "postgres.h"
 
-#include "access/heapam.h"
-#include "access/htup_details.h"
-#include "access/table.h"
-#include "access/tableam.h"
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_database.h"
 #include "commands/extension.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -40,45 +35,13 @@
 
 #include "exec/maintenance.h"
 #include "guc.h"
+#include "served_database.h"
 
 #define EXTENSION_NAME "realtime"
 #define WORKER_NAME "realtime maintenance"
 
 static const char maintain_command[] =
 	"SELECT action, partition FROM realtime.maintain()";
-
-/*
- * Is there a database of this name that accepts connections?
- *
- * The caller is connected to no database, so the catalog is scanned without
- * an index, as the autovacuum launcher does.
- */
-static bool
-database_exists(const char *name)
-{
-	bool		found = false;
-	MemoryContext old = CurrentMemoryContext;
-	Relation	rel;
-	TableScanDesc scan;
-	HeapTuple	tuple;
-
-	StartTransactionCommand();
-	(void) GetTransactionSnapshot();
-	rel = table_open(DatabaseRelationId, AccessShareLock);
-	scan = table_beginscan_catalog(rel, 0, NULL);
-	while (!found && (tuple = heap_getnext(scan, ForwardScanDirection)) != NULL)
-	{
-		Form_pg_database database = (Form_pg_database) GETSTRUCT(tuple);
-
-		found = database->datallowconn && strcmp(NameStr(database->datname), name) == 0;
-	}
-	table_endscan(scan);
-	table_close(rel, AccessShareLock);
-	CommitTransactionCommand();
-	/* the end of a transaction leaves TopMemoryContext behind */
-	MemoryContextSwitchTo(old);
-	return found;
-}
 
 /*
  * Start the worker, if it can have something to do; does not wait for it.
@@ -90,9 +53,11 @@ void
 maintenance_launch(void)
 {
 	BackgroundWorker worker;
+	bool		connectable = false;
 
 	/* on a standby the worker would wait for its promotion, once an hour */
-	if (RecoveryInProgress() || !database_exists(realtime_database))
+	if (RecoveryInProgress() ||
+		!OidIsValid(served_database_lookup(&connectable)) || !connectable)
 		return;
 
 	memset(&worker, 0, sizeof(worker));

@@ -14,19 +14,12 @@
  */
 #include "postgres.h"
 
-#include "access/heapam.h"
-#include "access/htup_details.h"
-#include "access/table.h"
-#include "access/tableam.h"
-#include "access/xact.h"
-#include "catalog/pg_database.h"
 #include "utils/inval.h"
-#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
-#include "guc.h"
 #include "hub/sealed.h"
 #include "seal.h"
+#include "served_database.h"
 
 static Oid	served = InvalidOid;
 static bool served_known = false;
@@ -50,32 +43,6 @@ sealed_init(void)
 }
 
 /*
- * Look realtime.database up; InvalidOid if there is no such database.
- *
- * A walk over the table, as the autovacuum launcher does it: without a
- * database the indexes of pg_database cannot be opened.
- */
-static Oid
-lookup_database(void)
-{
-	Oid			result = InvalidOid;
-	Relation	rel = table_open(DatabaseRelationId, AccessShareLock);
-	TableScanDesc scan = table_beginscan_catalog(rel, 0, NULL);
-	HeapTuple	tuple;
-
-	while ((tuple = heap_getnext(scan, ForwardScanDirection)) != NULL)
-	{
-		Form_pg_database form = (Form_pg_database) GETSTRUCT(tuple);
-
-		if (strcmp(NameStr(form->datname), realtime_database) == 0)
-			result = form->oid;
-	}
-	table_endscan(scan);
-	table_close(rel, AccessShareLock);
-	return result;
-}
-
-/*
  * Is this the OID of the served database?
  */
 static bool
@@ -88,15 +55,8 @@ is_served(Oid database)
 	AcceptInvalidationMessages();
 	if (!served_known)
 	{
-		MemoryContext old = CurrentMemoryContext;
-
-		StartTransactionCommand();
-		(void) GetTransactionSnapshot();
-		served = lookup_database();
+		served = served_database_lookup(NULL);
 		served_known = true;
-		CommitTransactionCommand();
-		/* the end of a transaction leaves TopMemoryContext behind */
-		MemoryContextSwitchTo(old);
 	}
 	return served == database;
 }

@@ -21,6 +21,7 @@ use Exporter 'import';
 use IO::Socket::INET;
 use JSON::PP;
 use POSIX ();
+use IPC::Run ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -120,6 +121,20 @@ sub sql
 	return $self->node->safe_psql($database // 'postgres', $sql);
 }
 
+# The same while the server may be down: undef then.  The statement is an
+# argument, because a psql that cannot connect does not read its input, and
+# writing to it would end the test.
+sub try_sql
+{
+	my ($self, $sql) = @_;
+	my ($out, $err) = ('', '');
+	my $ok = IPC::Run::run([ 'psql', '-XAtq', '-d', $self->node->connstr('postgres'), '-c', $sql ],
+		'<', \undef, '>', \$out, '2>', \$err);
+
+	chomp $out;
+	return $ok ? $out : undef;
+}
+
 # One GET request on a connection of its own: (status, body), or () where
 # nobody answers.
 sub http_get
@@ -184,9 +199,8 @@ sub stat
 sub hub_pid
 {
 	my ($self) = @_;
-	my ($code, $pid) = $self->node->psql('postgres',
-		q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'realtime hub'});
-	return $code == 0 && $pid ? $pid : undef;
+	return $self->try_sql(q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'realtime hub'})
+	  || undef;
 }
 
 # Process ids of the programs called $name (default realtime_gateway) that

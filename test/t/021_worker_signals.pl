@@ -23,7 +23,7 @@ sub back_in_service
 	my $client = wait_for(sub { eval { $server->member('room') } }, 'a client to join again');
 
 	cmp_ok(time() - $start, '<', $limit, "$what: joined again in time");
-	wait_for(sub { ($node->psql('postgres', 'SELECT 1'))[0] == 0 }, 'the server to take connections');
+	wait_for(sub { defined $server->try_sql('SELECT 1') }, 'the server to take connections');
 	$server->publish('room', ++$n);
 	my $message = $client->broadcast;
 	is($message && $message->{payload}{n}, $n, "$what: the client hears");

@@ -30,7 +30,7 @@ if ($postmaster == 0)
 	syscall($prctl, PR_SET_CHILD_SUBREAPER, 1) == 0 or die "prctl: $!";
 	exec 'postgres', '-D', $node->data_dir or die "exec: $!";
 }
-wait_for(sub { ($node->psql('postgres', 'SELECT 1'))[0] == 0 }, 'the server to start');
+wait_for(sub { defined $server->try_sql('SELECT 1') }, 'the server to start');
 $node->_update_pid(1);
 $server->wait_until_healthy;
 $server->sql('CREATE EXTENSION realtime');

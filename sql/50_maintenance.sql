@@ -145,10 +145,10 @@ BEGIN
 		FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
 		WHERE i.inhparent = 'realtime.messages'::regclass
 		  AND c.relname ~ '^messages_\d{4}_\d\d_\d\d$'
-		  AND (to_date(substr(c.relname, 10), 'YYYY_MM_DD') + 1)::timestamptz <= oldest
 		ORDER BY c.relname
 	LOOP
 		BEGIN
+			CONTINUE WHEN (to_date(substr(old.name, 10), 'YYYY_MM_DD') + 1)::timestamptz > oldest;
 			PERFORM realtime.drop_partition(old.table);
 			action := 'dropped';
 		EXCEPTION

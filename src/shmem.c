@@ -67,6 +67,22 @@ create_secret(uint8 *secret)
 }
 
 /*
+ * A standby whose base backup is older than its realtime has no secret to
+ * verify the primary's messages with; a new one does not help it.
+ */
+static void
+warn_standby(void)
+{
+	struct stat st;
+
+	if (stat("standby.signal", &st) == 0)
+		ereport(WARNING,
+				(errmsg("this standby has made a realtime secret of its own"),
+				 errdetail("It will take the primary's messages for forged ones."),
+				 errhint("Copy the primary's file \"%s\" into this data directory and restart.", SECRET_FILE)));
+}
+
+/*
  * Read the secret, making it at the first start of this cluster.
  */
 static void
@@ -78,17 +94,20 @@ load_secret(uint8 *secret)
 	if (fd < 0 && errno == ENOENT)
 	{
 		create_secret(secret);
+		warn_standby();
 		return;
 	}
 	if (fd < 0 || fstat(fd, &st) < 0)
 		ereport(FATAL,
 				(errcode_for_file_access(),
 				 errmsg("could not open file \"%s\": %m", SECRET_FILE)));
+	/* pg_rewind, for one, gives files the mode that others of the cluster have */
 	if ((st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
-		ereport(FATAL,
+		ereport(WARNING,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("file \"%s\" must not be accessible by group or others", SECRET_FILE),
-				 errhint("Set its mode to 0600.")));
+				 errmsg("file \"%s\" could be read by others than its owner", SECRET_FILE),
+				 fchmod(fd, 0600) == 0 ?
+				 errdetail("Its mode is 0600 again.") : errdetail("Its mode could not be changed: %m")));
 	if (read(fd, secret, SECRET_BYTES) != SECRET_BYTES)
 		ereport(FATAL,
 				(errcode(ERRCODE_DATA_CORRUPTED),

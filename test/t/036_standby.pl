@@ -17,8 +17,10 @@ $node->init_from_backup($primary->node, 'base', has_streaming => 1);
 my $standby = bless { node => $node, port => PostgreSQL::Test::Cluster::get_free_port() }, 'RealtimeServer';
 $node->append_conf('postgresql.conf', "realtime.port = $standby->{port}\n");
 # the copy that Cluster makes of a backup, unlike pg_basebackup, loses modes
-chmod 0600, $node->data_dir . '/realtime/secret';
+my $secret = $node->data_dir . '/realtime/secret';
+chmod 0640, $secret;
 $node->start;
+is((stat $secret)[2] & 07777, 0600, 'a secret that others could read is closed again');
 $standby->wait_until_healthy;
 pass('a standby serves clients');
 

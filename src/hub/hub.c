@@ -188,12 +188,8 @@ save_position(TimestampTz now, bool force)
 
 	if (!force && ms_since(hub.saved_at, now) < SAVE_INTERVAL_MS)
 		return;
-	LWLockAcquire(realtime_shared->lock, LW_SHARED);
-	position.epoch = realtime_shared->epoch;
-	position.restart_lsn = realtime_shared->restart_lsn;
-	position.released_lsn = realtime_shared->released_lsn;
-	LWLockRelease(realtime_shared->lock);
 	hub.saved_at = now;
+	position_shared(&position);
 	if (memcmp(&position, &hub.saved, sizeof(position)) == 0)
 		return;
 	position_save(&position);
@@ -581,7 +577,6 @@ set_up(void)
 	events_init();
 	sealed_init();
 	xact_buffer_init();
-	release_init();
 	programs_init();
 	announce();
 

@@ -60,6 +60,19 @@ file_crc(const PositionFile *file)
 }
 
 /*
+ * The position in shared memory.
+ */
+void
+position_shared(HubPosition *position)
+{
+	LWLockAcquire(realtime_shared->lock, LW_SHARED);
+	position->epoch = realtime_shared->epoch;
+	position->restart_lsn = realtime_shared->restart_lsn;
+	position->released_lsn = realtime_shared->released_lsn;
+	LWLockRelease(realtime_shared->lock);
+}
+
+/*
  * Begin anew at the end of the WAL.
  */
 void
@@ -148,11 +161,7 @@ position_load(HubPosition *position)
 {
 	PositionFile file;
 
-	LWLockAcquire(realtime_shared->lock, LW_SHARED);
-	position->epoch = realtime_shared->epoch;
-	position->restart_lsn = realtime_shared->restart_lsn;
-	position->released_lsn = realtime_shared->released_lsn;
-	LWLockRelease(realtime_shared->lock);
+	position_shared(position);
 	if (position->epoch != 0 && (usable(position) || skip_foreign(position)))
 		return;
 

@@ -19,6 +19,9 @@ typedef struct HubPosition
 	XLogRecPtr	released_lsn;	/* leave out what committed up to here */
 } HubPosition;
 
+/* The position that shared memory holds; its epoch is 0 on a fresh server. */
+extern void position_shared(HubPosition *position);
+
 /* A position at the end of the WAL, in a new epoch. */
 extern void position_begin_epoch(HubPosition *position);
 

@@ -336,21 +336,22 @@ programs_tick(TimestampTz now)
 	for (int i = 0; i < MAX_GATEWAYS; i++)
 	{
 		Program    *program = &gateways[i];
-		long		left;
+		long		left = -1;
 
 		if (i >= realtime_gateways)
 		{
 			if (program->pid != 0)
-				soonest = end_gateway(program, now);
-			continue;
+				left = end_gateway(program, now);
 		}
-		if (program->pid != 0)
-			continue;
-		if (program->start_after <= now)
-			start_gateway(i, now);
-		left = (long) ((program->start_after - now + 999) / 1000);
-		if (program->pid == 0 && (soonest < 0 || left < soonest))
-			soonest = Max(left, 1);
+		else if (program->pid == 0)
+		{
+			if (program->start_after <= now)
+				start_gateway(i, now);
+			if (program->pid == 0)
+				left = Max((long) ((program->start_after - now + 999) / 1000), 1);
+		}
+		if (left >= 0 && (soonest < 0 || left < soonest))
+			soonest = left;
 	}
 	return soonest;
 }

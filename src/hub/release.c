@@ -62,15 +62,6 @@ compare_xids(const void *a, const void *b)
 }
 
 /*
- * Set up; once per process.
- */
-void
-release_init(void)
-{
-	memset(&current, 0, sizeof(current));
-}
-
-/*
  * Begin.
  */
 void

@@ -21,8 +21,6 @@ typedef enum RelVerdict
 	RELEASE_GAP					/* spilled messages are gone from the WAL */
 } RelVerdict;
 
-extern void release_init(void);
-
 /* Begin with a transaction whose commit record was just read. */
 extern void release_begin(BufferedXact *xact, const WalEvent *commit);
 

@@ -326,12 +326,3 @@ xact_buffer_expire(XLogRecPtr position)
 	}
 	return dropped;
 }
-
-/*
- * Bytes held.
- */
-size_t
-xact_buffer_memory(void)
-{
-	return total_bytes;
-}

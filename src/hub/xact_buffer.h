@@ -84,7 +84,4 @@ extern XLogRecPtr xact_buffer_oldest(void);
  */
 extern uint64 xact_buffer_expire(XLogRecPtr position);
 
-/* Bytes held now. */
-extern size_t xact_buffer_memory(void);
-
 #endif							/* REALTIME_XACT_BUFFER_H */

@@ -16,8 +16,10 @@
 #include <limits.h>
 
 #include "utils/guc.h"
+#include "utils/varlena.h"
 
 #include "guc.h"
+#include "proto/jwt.h"
 
 char	   *realtime_database;
 char	   *realtime_listen_addresses;
@@ -29,6 +31,19 @@ int			realtime_max_message_size;
 int			realtime_spill_size;
 int			realtime_retention_minutes;
 int			realtime_on_error;
+int			realtime_executors;
+int			realtime_max_queued_jobs;
+int			realtime_statement_timeout;
+int			realtime_lock_timeout;
+int			realtime_authorization;
+bool		realtime_private_only;
+int			realtime_agent_channels;
+char	   *realtime_jwt_secret;
+char	   *realtime_jwt_secret_file;
+char	   *realtime_jwt_jwks;
+char	   *realtime_jwt_roles;
+char	   *realtime_jwt_audience;
+char	   *realtime_jwt_issuer;
 int			realtime_max_connections;
 int			realtime_max_channels_per_client;
 int			realtime_max_frame_size;
@@ -44,6 +59,20 @@ static char *channel_name;
 static const struct config_enum_entry on_error_options[] = {
 	{"error", ON_ERROR_ERROR, false},
 	{"warning", ON_ERROR_WARNING, false},
+	{NULL, 0, false}
+};
+
+static const struct config_enum_entry authorization_options[] = {
+	{"virtual", AUTHORIZATION_VIRTUAL, false},
+	{"probe", AUTHORIZATION_PROBE, false},
+	{NULL, 0, false}
+};
+
+static const struct config_enum_entry agent_channels_options[] = {
+	{"auto", AGENT_CHANNELS_AUTO, false},
+	{"off", AGENT_CHANNELS_OFF, false},
+	{"warn", AGENT_CHANNELS_WARN, false},
+	{"require", AGENT_CHANNELS_REQUIRE, false},
 	{NULL, 0, false}
 };
 
@@ -116,6 +145,35 @@ assign_retention(const char *newval, void *extra)
 	realtime_retention_minutes = *(int *) extra;
 }
 
+/*
+ * A list of identifiers.
+ */
+static bool
+check_role_list(char **newval, void **extra, GucSource source)
+{
+	char	   *copy = pstrdup(*newval);
+	List	   *names;
+	bool		valid = SplitIdentifierString(copy, ',', &names);
+
+	if (!valid)
+		GUC_check_errdetail("List syntax is invalid.");
+	list_free(names);
+	pfree(copy);
+	return valid;
+}
+
+/*
+ * A secret that can be guessed is none (RFC 7518 3.2 wants 32 bytes for HS256).
+ */
+static bool
+check_jwt_secret(char **newval, void **extra, GucSource source)
+{
+	if (**newval == '\0' || strlen(*newval) >= JWT_MIN_SECRET)
+		return true;
+	GUC_check_errdetail("The secret has fewer than %d bytes.", JWT_MIN_SECRET);
+	return false;
+}
+
 static void
 define_serving(void)
 {
@@ -177,6 +235,79 @@ define_messages(void)
 							   NULL, &channel_name, "", PGC_USERSET, 0, NULL, NULL, NULL);
 }
 
+/*
+ * Settings that hold or name secrets are for superusers' eyes, and stay out of
+ * SHOW ALL.
+ */
+static void
+define_tokens(void)
+{
+	DefineCustomStringVariable("realtime.jwt_secret",
+							   "Secret that tokens are signed with (HS256, HS384, HS512).",
+							   "Without one, that of realtime.jwt_secret_file, else one generated in the data directory.",
+							   &realtime_jwt_secret, "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY | GUC_NO_SHOW_ALL | GUC_NO_RESET_ALL,
+							   check_jwt_secret, NULL, NULL);
+	DefineCustomStringVariable("realtime.jwt_secret_file",
+							   "File that holds realtime.jwt_secret, readable by the server alone.",
+							   NULL, &realtime_jwt_secret_file, "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
+	DefineCustomStringVariable("realtime.jwt_jwks",
+							   "JSON Web Key Set that tokens are verified with, or a file that holds it.",
+							   "A value that begins with { is the set itself.",
+							   &realtime_jwt_jwks, "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY | GUC_NO_SHOW_ALL | GUC_NO_RESET_ALL,
+							   NULL, NULL, NULL);
+	DefineCustomStringVariable("realtime.jwt_roles",
+							   "Roles that a token may name.",
+							   NULL, &realtime_jwt_roles, "anon,authenticated,service_role",
+							   PGC_SIGHUP, GUC_LIST_INPUT, check_role_list, NULL, NULL);
+	DefineCustomStringVariable("realtime.jwt_audience",
+							   "Audience (aud) that a token must name; empty for any.",
+							   NULL, &realtime_jwt_audience, "",
+							   PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("realtime.jwt_issuer",
+							   "Issuer (iss) that a token must name; empty for any.",
+							   NULL, &realtime_jwt_issuer, "",
+							   PGC_SIGHUP, 0, NULL, NULL, NULL);
+}
+
+static void
+define_authorization(void)
+{
+	DefineCustomIntVariable("realtime.executors",
+							"Number of workers that run SQL for clients.",
+							"Each is a connection to the served database and takes one of max_worker_processes.",
+							&realtime_executors, 2, 0, MAX_EXECUTORS,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("realtime.max_queued_jobs",
+							"Most jobs waiting for an executor; more are answered with an error.",
+							NULL, &realtime_max_queued_jobs, 1000, 1, 1000000,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("realtime.statement_timeout",
+							"Longest time that policies may take for one client's request.",
+							NULL, &realtime_statement_timeout, 2000, 1, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("realtime.lock_timeout",
+							"Longest time that they may wait for a lock.",
+							NULL, &realtime_lock_timeout, 500, 1, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomEnumVariable("realtime.authorization",
+							 "How the policies on realtime.messages are asked.",
+							 "'virtual' evaluates them without writing, 'probe' inserts a row, selects it and rolls back.",
+							 &realtime_authorization, AUTHORIZATION_VIRTUAL, authorization_options,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("realtime.private_only",
+							 "Refuse joins to public channels.",
+							 NULL, &realtime_private_only, false,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomEnumVariable("realtime.agent_channels",
+							 "What happens to joins of agent- and conv- channels whose signature is wrong.",
+							 "'auto' requires the right one as soon as realtime.agents has a row.",
+							 &realtime_agent_channels, AGENT_CHANNELS_AUTO, agent_channels_options,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+}
+
 static void
 define_limits(void)
 {
@@ -216,5 +347,7 @@ guc_define(void)
 {
 	define_serving();
 	define_messages();
+	define_tokens();
+	define_authorization();
 	define_limits();
 }

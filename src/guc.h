@@ -10,12 +10,30 @@
 #ifndef REALTIME_GUC_H
 #define REALTIME_GUC_H
 
+#define MAX_EXECUTORS 64
+
 /* What realtime.send() and its kin do when something is wrong. */
 typedef enum OnErrorMode
 {
 	ON_ERROR_ERROR,				/* raise it */
 	ON_ERROR_WARNING			/* WARNING, nothing sent: upstream's way */
 } OnErrorMode;
+
+/* How private channels are authorised. */
+typedef enum AuthorizationMode
+{
+	AUTHORIZATION_VIRTUAL,		/* policies evaluated on a row that is not there */
+	AUTHORIZATION_PROBE			/* a row inserted, selected and rolled back */
+} AuthorizationMode;
+
+/* What a name of an agent channel without the right signature is good for. */
+typedef enum AgentChannelsMode
+{
+	AGENT_CHANNELS_AUTO,		/* REQUIRE once there is an agent, else OFF */
+	AGENT_CHANNELS_OFF,			/* names are not looked at */
+	AGENT_CHANNELS_WARN,		/* joins are logged */
+	AGENT_CHANNELS_REQUIRE		/* joins are refused */
+} AgentChannelsMode;
 
 /* where and whom to serve */
 extern char *realtime_database;
@@ -30,6 +48,21 @@ extern int	realtime_max_message_size;	/* kB, of one payload */
 extern int	realtime_spill_size;	/* kB of messages kept per transaction */
 extern int	realtime_retention_minutes; /* 0 = keep for ever */
 extern int	realtime_on_error;	/* OnErrorMode */
+
+/* who may listen */
+extern int	realtime_executors;
+extern int	realtime_max_queued_jobs;
+extern int	realtime_statement_timeout; /* ms */
+extern int	realtime_lock_timeout;	/* ms */
+extern int	realtime_authorization; /* AuthorizationMode */
+extern bool realtime_private_only;
+extern int	realtime_agent_channels;	/* AgentChannelsMode */
+extern char *realtime_jwt_secret;
+extern char *realtime_jwt_secret_file;
+extern char *realtime_jwt_jwks;
+extern char *realtime_jwt_roles;	/* a list of identifiers */
+extern char *realtime_jwt_audience;
+extern char *realtime_jwt_issuer;
 
 /* limits of a gateway */
 extern int	realtime_max_connections;

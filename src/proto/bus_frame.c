@@ -93,6 +93,30 @@ bus_decode_interest(Slice body, BusInterest *interest, Slice *topic)
 }
 
 /*
+ * BUS_JOB and BUS_RUN.
+ */
+bool
+bus_decode_job(Slice body, BusJob *job, Slice *rest)
+{
+	static const uint8 zeros[sizeof(job->reserved)] = {0};
+
+	return take_fixed(body, job, sizeof(*job), rest) &&
+		memcmp(job->reserved, zeros, sizeof(zeros)) == 0;
+}
+
+/*
+ * BUS_RESULT and BUS_DONE.
+ */
+bool
+bus_decode_result(Slice body, BusResult *result, Slice *rest)
+{
+	static const uint8 zeros[sizeof(result->reserved)] = {0};
+
+	return take_fixed(body, result, sizeof(*result), rest) &&
+		memcmp(result->reserved, zeros, sizeof(zeros)) == 0;
+}
+
+/*
  * Take the next setting off the list.
  */
 int
@@ -141,6 +165,13 @@ bus_stat_name(BusStat stat)
 		[BUS_STAT_SLOW_CLOSED] = "slow_closed",
 		[BUS_STAT_IDLE_CLOSED] = "idle_closed",
 		[BUS_STAT_PAUSES] = "pauses",
+		[BUS_STAT_BAD_TOKENS] = "bad_tokens",
+		[BUS_STAT_IDENTITIES] = "identities",
+		[BUS_STAT_AUTHORISATIONS] = "authorisations",
+		[BUS_STAT_DENIED] = "denied",
+		[BUS_STAT_EXPIRED] = "expired",
+		[BUS_STAT_EVICTED] = "evicted",
+		[BUS_STAT_PUBLISHED] = "published",
 	};
 
 	return names[stat];

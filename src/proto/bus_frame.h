@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * bus_frame.h
- *	  Frames between the hub and its programs.
+ *	  Frames between the hub, its programs and the executors.
  *
  * A frame is BusHeader and then `length` bytes of body.  Both sides treat what
  * they read as hostile: a frame that does not decode ends the peer.  Integers
@@ -18,7 +18,7 @@
 
 #include <signal.h>
 
-#define BUS_VERSION 1
+#define BUS_VERSION 2
 #define BUS_FD 3				/* descriptor that a program inherits */
 #define BUS_HEADER_BYTES 8
 
@@ -42,12 +42,23 @@ typedef enum BusFrameType
 	BUS_GAP = 4,				/* u64 new epoch, then reason text: messages
 								 * were lost, every client must reconnect */
 	BUS_SHUTDOWN = 5,			/* reason text: close clients (1012) and end */
+	BUS_RESULT = 6,				/* BusResult, then what proto/job.h says */
+	BUS_AGENTS_CHANGED = 7,		/* empty: names of agent channels that were
+								 * valid may not be any more, or vice versa */
+
+	/* hub to executor */
+	BUS_RUN = 16,				/* BusJob, then what proto/job.h says */
 
 	/* program to hub */
 	BUS_READY = 32,				/* addresses listened on, as text */
 	BUS_LOG = 33,				/* u8 BusLogLevel, then text */
 	BUS_INTEREST = 34,			/* BusInterest, then topic */
-	BUS_STATS = 35				/* u64[BUS_STAT_COUNT] */
+	BUS_STATS = 35,				/* u64[BUS_STAT_COUNT] */
+	BUS_JOB = 36,				/* BusJob, then what proto/job.h says */
+
+	/* executor to hub */
+	BUS_HELLO = 48,				/* empty: ready for the first job */
+	BUS_DONE = 49				/* BusResult, then what proto/job.h says */
 } BusFrameType;
 
 typedef enum BusLogLevel
@@ -94,6 +105,25 @@ typedef struct BusInterest
 } BusInterest;
 
 /*
+ * Fixed part of BUS_JOB and BUS_RUN.  Whoever asks chooses the id, and gets it
+ * back in the result; the hub has ids of its own for the executors.
+ */
+typedef struct BusJob
+{
+	uint64		id;
+	uint8		kind;			/* JobKind */
+	uint8		reserved[7];	/* zero */
+} BusJob;
+
+/* Fixed part of BUS_RESULT and BUS_DONE.  Every job gets exactly one. */
+typedef struct BusResult
+{
+	uint64		id;
+	uint8		outcome;		/* JobOutcome */
+	uint8		reserved[7];	/* zero */
+} BusResult;
+
+/*
  * What a gateway reports about itself, as an array of u64; gauges say how
  * things stand, the others count since the program started.
  */
@@ -117,6 +147,13 @@ typedef enum BusStat
 	BUS_STAT_SLOW_CLOSED,		/* connections closed as slow readers */
 	BUS_STAT_IDLE_CLOSED,		/* connections closed for silence */
 	BUS_STAT_PAUSES,			/* times the bus was paused for a slow reader */
+	BUS_STAT_BAD_TOKENS,		/* tokens that were not accepted */
+	BUS_STAT_IDENTITIES,		/* gauge: distinct tokens in use */
+	BUS_STAT_AUTHORISATIONS,	/* decisions asked of the executors */
+	BUS_STAT_DENIED,			/* private joins that policies did not allow */
+	BUS_STAT_EXPIRED,			/* channels closed because their token expired */
+	BUS_STAT_EVICTED,			/* channels closed because their name expired */
+	BUS_STAT_PUBLISHED,			/* realtime-publish requests answered with 200 */
 	BUS_STAT_COUNT
 } BusStat;
 
@@ -140,6 +177,8 @@ extern void bus_frame_header(char *dst, BusFrameType type, size_t length);
 extern bool bus_decode_hello(Slice body, BusHello *hello, Slice *settings) RT_MUSTCHECK;
 extern bool bus_decode_message(Slice body, BusMessageHead *head, Slice *record) RT_MUSTCHECK;
 extern bool bus_decode_interest(Slice body, BusInterest *interest, Slice *topic) RT_MUSTCHECK;
+extern bool bus_decode_job(Slice body, BusJob *job, Slice *rest) RT_MUSTCHECK;
+extern bool bus_decode_result(Slice body, BusResult *result, Slice *rest) RT_MUSTCHECK;
 
 /*
  * Step through the settings of BUS_CONFIG: takes the next key and value (both

@@ -1,0 +1,226 @@
+/*-------------------------------------------------------------------------
+ *
+ * job.c
+ *	  Bodies of jobs and their answers.
+ *
+ * Texts follow a fixed head that holds their lengths, one after the other and
+ * without gaps.  Nothing is aligned, so everything is copied out.
+ *
+ * src/proto/job.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "proto/proto.h"
+
+#include "proto/job.h"
+#include "proto/utf8.h"
+
+#define ROLE_MAX_BYTES (NAMEDATALEN - 1)
+
+typedef struct AuthoriseHead
+{
+	uint8		wanted;
+	uint8		reserved[3];	/* zero */
+	uint32		role_len;
+	uint32		sub_len;
+	uint32		topic_len;
+	uint32		claims_len;
+	uint32		headers_len;
+} AuthoriseHead;
+
+typedef struct CallHead
+{
+	uint8		function;
+	uint8		reserved[3];	/* zero */
+} CallHead;
+
+typedef struct CallReplyHead
+{
+	uint16		status;
+	uint16		reserved;		/* zero */
+} CallReplyHead;
+
+/*
+ * Take `len` bytes off *rest; false if there are fewer.
+ */
+static bool
+take(Slice *rest, size_t len, Slice *piece)
+{
+	if (rest->len < len)
+		return false;
+	*piece = slice_make(rest->data, len);
+	*rest = slice_make(rest->data + len, rest->len - len);
+	return true;
+}
+
+/*
+ * Take a fixed part off *rest.
+ */
+static bool
+take_head(Slice *rest, void *head, size_t len)
+{
+	Slice		piece;
+
+	if (!take(rest, len, &piece))
+		return false;
+	memcpy(head, piece.data, len);
+	return true;
+}
+
+/*
+ * May this become a C string in the server?
+ */
+static bool
+is_text(Slice s)
+{
+	return s.len == 0 ||
+		(memchr(s.data, '\0', s.len) == NULL && utf8_valid(s.data, s.len));
+}
+
+/*
+ * AuthoriseJob.
+ */
+bool
+job_encode_authorise(Bytes *out, const AuthoriseJob *job)
+{
+	AuthoriseHead head = {0};
+
+	head.wanted = job->wanted;
+	head.role_len = (uint32) job->role.len;
+	head.sub_len = (uint32) job->sub.len;
+	head.topic_len = (uint32) job->topic.len;
+	head.claims_len = (uint32) job->claims.len;
+	head.headers_len = (uint32) job->headers.len;
+	return bytes_append(out, &head, sizeof(head)) &&
+		bytes_append_slice(out, job->role) &&
+		bytes_append_slice(out, job->sub) &&
+		bytes_append_slice(out, job->topic) &&
+		bytes_append_slice(out, job->claims) &&
+		bytes_append_slice(out, job->headers);
+}
+
+/*
+ * AuthoriseJob, checked.
+ */
+bool
+job_decode_authorise(Slice body, AuthoriseJob *job)
+{
+	AuthoriseHead head;
+
+	if (!take_head(&body, &head, sizeof(head)) ||
+		(head.reserved[0] | head.reserved[1] | head.reserved[2]) != 0 ||
+		!take(&body, head.role_len, &job->role) ||
+		!take(&body, head.sub_len, &job->sub) ||
+		!take(&body, head.topic_len, &job->topic) ||
+		!take(&body, head.claims_len, &job->claims) ||
+		!take(&body, head.headers_len, &job->headers))
+		return false;
+	job->wanted = head.wanted;
+	return body.len == 0 &&
+		job->wanted != 0 && (job->wanted & ~RIGHTS_ALL) == 0 &&
+		job->role.len >= 1 && job->role.len <= ROLE_MAX_BYTES &&
+		job->topic.len >= 1 && job->topic.len <= TOPIC_MAX_BYTES &&
+		job->claims.len >= 2 && job->headers.len >= 2 &&
+		is_text(job->role) && is_text(job->sub) && is_text(job->topic);
+}
+
+/*
+ * CallJob.
+ */
+bool
+job_encode_call(Bytes *out, const CallJob *job)
+{
+	CallHead	head = {0};
+
+	head.function = job->function;
+	return bytes_append(out, &head, sizeof(head)) &&
+		bytes_append_slice(out, job->request);
+}
+
+/*
+ * CallJob, checked.
+ */
+bool
+job_decode_call(Slice body, CallJob *job)
+{
+	CallHead	head;
+
+	if (!take_head(&body, &head, sizeof(head)) ||
+		(head.reserved[0] | head.reserved[1] | head.reserved[2]) != 0)
+		return false;
+	job->function = head.function;
+	job->request = body;
+	return CALL_FUNCTION_VALID(job->function) && body.len >= 1;
+}
+
+/*
+ * CallReply.
+ */
+bool
+job_encode_call_reply(Bytes *out, const CallReply *reply)
+{
+	CallReplyHead head = {0};
+
+	head.status = reply->status;
+	return bytes_append(out, &head, sizeof(head)) &&
+		bytes_append_slice(out, reply->body);
+}
+
+/*
+ * CallReply, checked.
+ */
+bool
+job_decode_call_reply(Slice body, CallReply *reply)
+{
+	CallReplyHead head;
+
+	if (!take_head(&body, &head, sizeof(head)) || head.reserved != 0)
+		return false;
+	reply->status = head.status;
+	reply->body = body;
+	return reply->status >= 100 && reply->status <= 599;
+}
+
+/*
+ * The answer to an AuthoriseJob.
+ */
+bool
+job_decode_rights(Slice body, uint8 *rights)
+{
+	if (body.len != 1)
+		return false;
+	*rights = (uint8) body.data[0];
+	return (*rights & ~RIGHTS_ALL) == 0;
+}
+
+/*
+ * CommitsHead, and that as many entries follow as it says.
+ */
+bool
+job_decode_commits(Slice body, CommitsHead *head, Slice *entries)
+{
+	if (!take_head(&body, head, sizeof(*head)))
+		return false;
+	*entries = body;
+	return head->count >= 1 &&
+		body.len == (size_t) head->count * sizeof(CommitEntry);
+}
+
+/*
+ * One of the entries.
+ */
+void
+job_commit_entry(Slice entries, uint32 n, CommitEntry *entry)
+{
+	memcpy(entry, entries.data + n * sizeof(CommitEntry), sizeof(CommitEntry));
+}
+
+/*
+ * PositionReply.
+ */
+bool
+job_decode_position(Slice body, PositionReply *reply)
+{
+	return take_head(&body, reply, sizeof(*reply)) && body.len == 0 &&
+		reply->found <= 1;
+}

@@ -58,12 +58,31 @@ wal_record_encode(const WalMessage *msg, char *dst)
 	memcpy(dst + OFF_ID, msg->id, MESSAGE_ID_BYTES);
 	memcpy(dst + OFF_TOP_XID, &msg->top_xid, sizeof(msg->top_xid));
 
-	memcpy(p, msg->topic.data, msg->topic.len);
+	if (msg->topic.len > 0)
+		memcpy(p, msg->topic.data, msg->topic.len);
 	p += msg->topic.len;
-	memcpy(p, msg->event.data, msg->event.len);
+	if (msg->event.len > 0)
+		memcpy(p, msg->event.data, msg->event.len);
 	p += msg->event.len;
 	if (msg->payload.len > 0)
 		memcpy(p, msg->payload.data, msg->payload.len);
+}
+
+/*
+ * Are these the lengths that a message of that kind has?
+ */
+static bool
+lengths_fit(uint8 kind, size_t topic_len, size_t event_len, size_t payload_len)
+{
+	switch (kind)
+	{
+		case WAL_MESSAGE_BROADCAST:
+			return topic_len > 0 && topic_len <= TOPIC_MAX_BYTES && event_len > 0;
+		case WAL_MESSAGE_AGENTS_CHANGED:
+			return topic_len + event_len + payload_len == 0;
+		default:
+			return false;
+	}
 }
 
 /*
@@ -78,14 +97,13 @@ wal_record_decode(const char *data, size_t len, WalMessage *msg)
 
 	if (len < WAL_RECORD_HEAD_BYTES ||
 		(uint8) data[OFF_VERSION] != WAL_RECORD_VERSION ||
-		(uint8) data[OFF_KIND] != WAL_MESSAGE_BROADCAST ||
 		((uint8) data[OFF_FLAGS] & ~(WAL_MESSAGE_PRIVATE | WAL_MESSAGE_BINARY)) != 0)
 		return false;
 
 	event_len = (uint8) data[OFF_EVENT_LEN];
 	memcpy(&topic_len, data + OFF_TOPIC_LEN, sizeof(topic_len));
 	memcpy(&payload_len, data + OFF_PAYLOAD_LEN, sizeof(payload_len));
-	if (topic_len == 0 || topic_len > TOPIC_MAX_BYTES || event_len == 0 ||
+	if (!lengths_fit((uint8) data[OFF_KIND], topic_len, event_len, payload_len) ||
 		len - WAL_RECORD_HEAD_BYTES != (size_t) topic_len + event_len + payload_len)
 		return false;
 

@@ -33,7 +33,9 @@
 
 typedef enum WalMessageKind
 {
-	WAL_MESSAGE_BROADCAST = 1	/* a row of realtime.messages */
+	WAL_MESSAGE_BROADCAST = 1,	/* a row of realtime.messages */
+	WAL_MESSAGE_AGENTS_CHANGED = 2	/* names of agent channels are to be checked
+									 * again; no topic, event or payload */
 } WalMessageKind;
 
 #define WAL_MESSAGE_PRIVATE 0x01	/* for the private room of the topic */
@@ -50,6 +52,7 @@ typedef struct WalMessage
 	uint64		top_xid;		/* full id of the top-level transaction */
 	int64		inserted_at;	/* microseconds since 2000-01-01 UTC */
 	uint8		id[MESSAGE_ID_BYTES];	/* realtime.messages.id */
+	/* of a broadcast; all three are empty for any other kind */
 	Slice		topic;			/* without TOPIC_PREFIX, 1..TOPIC_MAX_BYTES */
 	Slice		event;			/* 1..EVENT_MAX_BYTES */
 	Slice		payload;		/* JSON text or bytes */

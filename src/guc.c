@@ -19,6 +19,7 @@
 #include "utils/varlena.h"
 
 #include "guc.h"
+#include "pg_compat.h"
 #include "proto/jwt.h"
 
 char	   *realtime_database;
@@ -55,6 +56,8 @@ int			realtime_idle_timeout;
 static char *retention;
 static char *topic;
 static char *channel_name;
+static char *hidden_secret;
+static char *hidden_jwks;
 
 static const struct config_enum_entry on_error_options[] = {
 	{"error", ON_ERROR_ERROR, false},
@@ -132,7 +135,7 @@ check_retention(char **newval, void **extra, GucSource source)
 		GUC_check_errhint("For example '3 days', or '0' to keep messages for ever.");
 		return false;
 	}
-	*extra = malloc(sizeof(int));	/* guc.c frees it with free() or guc_free() */
+	*extra = guc_malloc(LOG, sizeof(int));
 	if (*extra == NULL)
 		return false;
 	*(int *) *extra = minutes;
@@ -163,15 +166,68 @@ check_role_list(char **newval, void **extra, GucSource source)
 }
 
 /*
+ * Take a value away from the server, which would log it when it changes while
+ * the server runs: it holds an empty string, and ours is in *extra.
+ */
+static bool
+hide_value(char *newval, void **extra)
+{
+	size_t		size = strlen(newval) + 1;
+
+	*extra = guc_malloc(LOG, size);
+	if (*extra == NULL)
+		return false;
+	memcpy(*extra, newval, size);
+	*newval = '\0';
+	return true;
+}
+
+/*
  * A secret that can be guessed is none (RFC 7518 3.2 wants 32 bytes for HS256).
+ *
+ * The message is our own, because that of the server quotes the value.
  */
 static bool
 check_jwt_secret(char **newval, void **extra, GucSource source)
 {
 	if (**newval == '\0' || strlen(*newval) >= JWT_MIN_SECRET)
-		return true;
+		return hide_value(*newval, extra);
+	GUC_check_errmsg("invalid value for parameter \"%s\"", "realtime.jwt_secret");
 	GUC_check_errdetail("The secret has fewer than %d bytes.", JWT_MIN_SECRET);
 	return false;
+}
+
+static void
+assign_jwt_secret(const char *newval, void *extra)
+{
+	realtime_jwt_secret = extra;
+}
+
+static const char *
+show_jwt_secret(void)
+{
+	return *realtime_jwt_secret != '\0' ? "********" : "";
+}
+
+/*
+ * A key set may hold secrets, too.
+ */
+static bool
+check_jwt_jwks(char **newval, void **extra, GucSource source)
+{
+	return hide_value(*newval, extra);
+}
+
+static void
+assign_jwt_jwks(const char *newval, void *extra)
+{
+	realtime_jwt_jwks = extra;
+}
+
+static const char *
+show_jwt_jwks(void)
+{
+	return *realtime_jwt_jwks == '{' ? "{********}" : realtime_jwt_jwks;
 }
 
 static void
@@ -236,8 +292,8 @@ define_messages(void)
 }
 
 /*
- * Settings that hold or name secrets are for superusers' eyes, and stay out of
- * SHOW ALL.
+ * Settings that name secrets are for superusers' eyes; those that may hold
+ * some, for nobody's.
  */
 static void
 define_tokens(void)
@@ -245,9 +301,9 @@ define_tokens(void)
 	DefineCustomStringVariable("realtime.jwt_secret",
 							   "Secret that tokens are signed with (HS256, HS384, HS512).",
 							   "Without one, that of realtime.jwt_secret_file, else one generated in the data directory.",
-							   &realtime_jwt_secret, "",
+							   &hidden_secret, "",
 							   PGC_SIGHUP, GUC_SUPERUSER_ONLY | GUC_NO_SHOW_ALL | GUC_NO_RESET_ALL,
-							   check_jwt_secret, NULL, NULL);
+							   check_jwt_secret, assign_jwt_secret, show_jwt_secret);
 	DefineCustomStringVariable("realtime.jwt_secret_file",
 							   "File that holds realtime.jwt_secret, readable by the server alone.",
 							   NULL, &realtime_jwt_secret_file, "",
@@ -255,9 +311,9 @@ define_tokens(void)
 	DefineCustomStringVariable("realtime.jwt_jwks",
 							   "JSON Web Key Set that tokens are verified with, or a file that holds it.",
 							   "A value that begins with { is the set itself.",
-							   &realtime_jwt_jwks, "",
+							   &hidden_jwks, "",
 							   PGC_SIGHUP, GUC_SUPERUSER_ONLY | GUC_NO_SHOW_ALL | GUC_NO_RESET_ALL,
-							   NULL, NULL, NULL);
+							   check_jwt_jwks, assign_jwt_jwks, show_jwt_jwks);
 	DefineCustomStringVariable("realtime.jwt_roles",
 							   "Roles that a token may name.",
 							   NULL, &realtime_jwt_roles, "anon,authenticated,service_role",

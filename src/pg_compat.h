@@ -10,7 +10,11 @@
 #ifndef REALTIME_PG_COMPAT_H
 #define REALTIME_PG_COMPAT_H
 
+#include "catalog/pg_database.h"
+#include "catalog/pg_namespace.h"
+#include "executor/executor.h"
 #include "replication/message.h"
+#include "utils/acl.h"
 
 /* PG 17 lets the caller flush at once; a message of a transaction never does. */
 #if PG_VERSION_NUM >= 170000
@@ -35,6 +39,49 @@
 #else
 #define InsertIndexTuples(result_rel, slot, estate) \
 	ExecInsertIndexTuples((result_rel), (slot), (estate), false, false, NULL, NIL)
+#endif
+
+/* PG 16 asks for the owner of any kind of object in one way. */
+#if PG_VERSION_NUM >= 160000
+#define OwnsDatabase(database, role) object_ownercheck(DatabaseRelationId, (database), (role))
+#else
+#define OwnsDatabase(database, role) pg_database_ownercheck((database), (role))
+#endif
+
+/* And for the rights on it. */
+#if PG_VERSION_NUM >= 160000
+#define MayUseSchema(schema, role) \
+	(object_aclcheck(NamespaceRelationId, (schema), (role), ACL_USAGE) == ACLCHECK_OK)
+#else
+#define MayUseSchema(schema, role) \
+	(pg_namespace_aclcheck((schema), (role), ACL_USAGE) == ACLCHECK_OK)
+#endif
+
+/* PG 16 keeps the rights that a query needs apart from its range table. */
+#if PG_VERSION_NUM >= 160000
+#define MayRunQuery(query) \
+	ExecCheckPermissions((query)->rtable, (query)->rteperminfos, false)
+#else
+#define MayRunQuery(query) ExecCheckRTPerms((query)->rtable, false)
+#endif
+
+/* PG 16 has memberships that do not allow SET ROLE. */
+#if PG_VERSION_NUM >= 160000
+#define MaySetRole(member, role) member_can_set_role((member), (role))
+#else
+#define MaySetRole(member, role) is_member_of_role((member), (role))
+#endif
+
+/* PG 18 sees by itself whether a query is run a second time. */
+#if PG_VERSION_NUM >= 180000
+#define RunWholeQuery(desc) ExecutorRun((desc), ForwardScanDirection, 0)
+#else
+#define RunWholeQuery(desc) ExecutorRun((desc), ForwardScanDirection, 0, true)
+#endif
+
+/* PG 16 frees what a check hook leaves in *extra with pfree(). */
+#if PG_VERSION_NUM < 160000
+#define guc_malloc(elevel, size) malloc(size)
 #endif
 
 #endif							/* REALTIME_PG_COMPAT_H */

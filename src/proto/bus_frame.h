@@ -23,6 +23,13 @@
 #define BUS_HEADER_BYTES 8
 
 /*
+ * Where executors find the hub, relative to the data directory.  Named like a
+ * temporary file, because pg_basebackup and pg_rewind leave those out: the
+ * first one warns of a socket, the second one fails on it.
+ */
+#define BUS_SOCKET "realtime/pgsql_tmp.bus"
+
+/*
  * What the kernel sends a program whose hub has died (PR_SET_PDEATHSIG).  The
  * program's handler ends it at once with exit code 1, because a postmaster
  * that inherits it (containers, where it is process 1) takes a child that was

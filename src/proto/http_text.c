@@ -9,20 +9,8 @@
  */
 #include "proto/http_request.h"
 
+#include "proto/hex_digit.h"
 #include "proto/utf8.h"
-
-/* Value of a hex digit, or -1. */
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
 
 /*
  * Percent-decode s onto *out; plus_is_space is the rule of queries.  What comes
@@ -48,12 +36,11 @@ percent_decode(Slice s, bool plus_is_space, Bytes *out)
 
 		if (c == '%')
 		{
-			int			high = s.len - i > 2 ? hex_digit(s.data[i + 1]) : -1;
-			int			low = s.len - i > 2 ? hex_digit(s.data[i + 2]) : -1;
+			int			byte = percent_encoded(slice_make(s.data + i, s.len - i));
 
-			if (high < 0 || low < 0)
+			if (byte < 0)
 				return false;
-			c = (char) (high << 4 | low);
+			c = (char) byte;
 			i += 2;
 		}
 		else if (c == '+' && plus_is_space)

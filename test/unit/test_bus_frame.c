@@ -212,6 +212,64 @@ test_interest(void)
 	ok(!bus_decode_interest(B("short"), &got, &rest), "too short");
 }
 
+/* BUS_JOB and BUS_RUN. */
+static void
+test_job(void)
+{
+	BusJob		job = {.id = UINT64_MAX,.kind = 3};
+	BusJob		got;
+	Slice		rest = slice_make(NULL, 0);
+	Slice		body = body_of(&job, sizeof(job), B("what to do"));
+
+	ok(bus_decode_job(body, &got, &rest) && memcmp(&got, &job, sizeof(job)) == 0, "a job");
+	is_text(rest, "what to do", "and what it is about");
+	for (size_t len = 0; len < sizeof(job); len++)
+	{
+		Slice		part = exact(slice_make(body.data, len));
+
+		ok(!bus_decode_job(part, &got, &rest), "not %zu bytes of it", len);
+		release(part);
+	}
+	release(body);
+	for (int i = 0; i < lengthof(job.reserved); i++)
+	{
+		job.reserved[i] = 1;
+		body = body_of(&job, sizeof(job), B(""));
+		ok(!bus_decode_job(body, &got, &rest), "a reserved byte is set");
+		release(body);
+		job.reserved[i] = 0;
+	}
+}
+
+/* BUS_RESULT and BUS_DONE. */
+static void
+test_result(void)
+{
+	BusResult	result = {.id = 7,.outcome = 5};
+	BusResult	got;
+	Slice		rest = slice_make("", 0);
+	Slice		body = body_of(&result, sizeof(result), B(""));
+
+	ok(bus_decode_result(body, &got, &rest) && memcmp(&got, &result, sizeof(result)) == 0, "a result");
+	is_int(rest.len, 0, "without a body");
+	for (size_t len = 0; len < sizeof(result); len++)
+	{
+		Slice		part = exact(slice_make(body.data, len));
+
+		ok(!bus_decode_result(part, &got, &rest), "not %zu bytes of it", len);
+		release(part);
+	}
+	release(body);
+	for (int i = 0; i < lengthof(result.reserved); i++)
+	{
+		result.reserved[i] = 0x80;
+		body = body_of(&result, sizeof(result), B("x"));
+		ok(!bus_decode_result(body, &got, &rest), "a reserved byte is set");
+		release(body);
+		result.reserved[i] = 0;
+	}
+}
+
 /* Every statistic has a name of its own. */
 static void
 test_stat_names(void)
@@ -235,6 +293,8 @@ main(void)
 	test_hello();
 	test_message();
 	test_interest();
+	test_job();
+	test_result();
 	test_stat_names();
 	return done_testing();
 }

@@ -107,8 +107,9 @@ test_damage(void)
 	ok(decodes_with(&msg, 0, WAL_RECORD_VERSION), "its version");
 	ok(!decodes_with(&msg, 0, 0) && !decodes_with(&msg, 0, WAL_RECORD_VERSION + 1),
 	   "another version");
-	ok(!decodes_with(&msg, 1, 0) && !decodes_with(&msg, 1, 2) && !decodes_with(&msg, 1, 255),
-	   "another kind");
+	ok(!decodes_with(&msg, 1, 0) && !decodes_with(&msg, 1, 3) && !decodes_with(&msg, 1, 255),
+	   "a kind that there is not");
+	ok(!decodes_with(&msg, 1, WAL_MESSAGE_AGENTS_CHANGED), "a kind without such texts");
 	ok(!decodes_with(&msg, 2, 0x04) && !decodes_with(&msg, 2, 0x80), "unknown flags");
 	ok(!decodes_with(&msg, 3, 0) && !decodes_with(&msg, 3, 255), "another length of the event");
 	for (size_t at = 4; at < 12; at++)
@@ -162,6 +163,28 @@ test_limits(void)
 	release(body);
 }
 
+/* Agents have changed: a head and nothing else. */
+static void
+test_agents_changed(void)
+{
+	WalMessage	msg = sample();
+	WalMessage	got;
+	Slice		body;
+
+	msg.kind = WAL_MESSAGE_AGENTS_CHANGED;
+	msg.topic = msg.event = msg.payload = slice_make(NULL, 0);
+	round_trip(&msg, "agents have changed");
+	ok(!decodes_with(&msg, 1, WAL_MESSAGE_BROADCAST), "a broadcast without topic and event");
+	for (int i = 0; i < 3; i++)
+	{
+		*(i == 0 ? &msg.topic : i == 1 ? &msg.event : &msg.payload) = B("x");
+		body = encode(&msg);
+		ok(!wal_record_decode(body.data, body.len, &got), "and something with it");
+		release(body);
+		msg.topic = msg.event = msg.payload = slice_make(NULL, 0);
+	}
+}
+
 int
 main(void)
 {
@@ -170,5 +193,6 @@ main(void)
 	round_trip(&msg, "a message");
 	test_damage();
 	test_limits();
+	test_agents_changed();
 	return done_testing();
 }

@@ -1,0 +1,333 @@
+/*-------------------------------------------------------------------------
+ *
+ * test_job.c
+ *	  Jobs and their answers: there and back, cut anywhere, damaged.
+ *
+ * test/unit/test_job.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "tap.h"
+
+#include "proto/job.h"
+
+/* A job that has something in every field. */
+static AuthoriseJob
+sample(void)
+{
+	AuthoriseJob job;
+
+	job.wanted = RIGHT_BROADCAST_READ | RIGHT_PERSISTENCE_WRITE;
+	job.role = B("authenticated");
+	job.sub = B("u\xc3\xa9");
+	job.topic = B("room:42");
+	job.claims = B("{\"role\":\"authenticated\"}");
+	job.headers = B("{}");
+	return job;
+}
+
+/* Encode into memory that ends exactly; release() it. */
+static Slice
+encode(const AuthoriseJob *job)
+{
+	Bytes		text;
+	Slice		body;
+
+	bytes_init(&text);
+	job_encode_authorise(&text, job);
+	body = exact(bytes_slice(&text));
+	bytes_free(&text);
+	return body;
+}
+
+/* Does this job decode after having been encoded? */
+static bool
+decodes(const AuthoriseJob *job)
+{
+	Slice		body = encode(job);
+	AuthoriseJob got;
+	bool		result = job_decode_authorise(body, &got);
+
+	release(body);
+	return result;
+}
+
+/* Is a slice inside of that body? */
+static bool
+inside(Slice s, Slice body)
+{
+	return s.len == 0 || (s.data >= body.data && s.data + s.len <= body.data + body.len);
+}
+
+/* JOB_AUTHORISE. */
+static void
+test_authorise(void)
+{
+	AuthoriseJob job = sample();
+	AuthoriseJob got;
+	Slice		body = encode(&job);
+	bool		good;
+
+	if (ok(job_decode_authorise(body, &got), "a job"))
+	{
+		is_int(got.wanted, job.wanted, "the rights it asks for");
+		is_bytes(got.role, job.role, "role");
+		is_bytes(got.sub, job.sub, "sub");
+		is_bytes(got.topic, job.topic, "topic");
+		is_bytes(got.claims, job.claims, "claims");
+		is_bytes(got.headers, job.headers, "headers");
+		ok(inside(got.role, body) && inside(got.headers, body), "nothing was copied");
+	}
+
+	good = true;
+	for (size_t len = 0; len < body.len; len++)
+	{
+		Slice		part = exact(slice_make(body.data, len));
+
+		good = good && !job_decode_authorise(part, &got);
+		release(part);
+	}
+	ok(good, "cut at every place");
+
+	/* any byte may be wrong: then it is refused, or all is still inside */
+	good = true;
+	for (size_t at = 0; at < body.len; at++)
+	{
+		char	   *p = unconstify(char *, body.data) + at;
+		char		was = *p;
+
+		for (int byte = 0; byte < 256; byte++)
+		{
+			*p = (char) byte;
+			if (job_decode_authorise(body, &got))
+				good = good && got.wanted != 0 && got.wanted <= RIGHTS_ALL &&
+					got.role.len >= 1 && got.role.len <= NAMEDATALEN - 1 &&
+					got.topic.len >= 1 && got.topic.len <= TOPIC_MAX_BYTES &&
+					inside(got.role, body) && inside(got.sub, body) && inside(got.topic, body) &&
+					inside(got.claims, body) && inside(got.headers, body);
+		}
+		*p = was;
+	}
+	ok(good, "damaged at every place");
+	release(body);
+}
+
+/* What each field may be. */
+static void
+test_authorise_fields(void)
+{
+	static char longest[TOPIC_MAX_BYTES + 1];
+	AuthoriseJob job;
+
+	memset(longest, 'x', sizeof(longest));
+	job = sample();
+	job.wanted = RIGHTS_ALL;
+	ok(decodes(&job), "all rights");
+	job.wanted = 0;
+	ok(!decodes(&job), "no right");
+	job.wanted = RIGHTS_ALL + 1;
+	ok(!decodes(&job), "a right that there is not");
+
+	job = sample();
+	job.role = slice_make(longest, NAMEDATALEN - 1);
+	ok(decodes(&job), "the longest role");
+	job.role.len++;
+	ok(!decodes(&job), "a longer one");
+	job.role.len = 0;
+	ok(!decodes(&job), "none");
+	job.role = B("a\0b");
+	ok(!decodes(&job), "one with a NUL");
+	job.role = B("a\xff");
+	ok(!decodes(&job), "one that is not UTF-8");
+
+	job = sample();
+	job.topic = slice_make(longest, TOPIC_MAX_BYTES);
+	ok(decodes(&job), "the longest topic");
+	job.topic.len++;
+	ok(!decodes(&job), "a longer one");
+	job.topic.len = 0;
+	ok(!decodes(&job), "none");
+	job.topic = B("\0");
+	ok(!decodes(&job), "one with a NUL");
+
+	job = sample();
+	job.sub = B("");
+	ok(decodes(&job), "no subject");
+	job.sub = B("\0");
+	ok(!decodes(&job), "one with a NUL");
+	job = sample();
+	job.claims = B("{");
+	ok(!decodes(&job), "claims that can be no object");
+	job = sample();
+	job.headers = B("");
+	ok(!decodes(&job), "headers that can be none");
+}
+
+/* JOB_CALL and its reply. */
+static void
+test_call(void)
+{
+	CallJob		job = {.function = CALL_CHECK_CHANNELS,.request = P("{\"names\":[]}")};
+	CallJob		got_job;
+	CallReply	reply = {.status = 429,.body = P("{\"error\":\"slow down\"}")};
+	CallReply	got_reply;
+	Bytes		text;
+	Slice		body;
+
+	bytes_init(&text);
+	ok(job_encode_call(&text, &job), "a call");
+	body = exact(bytes_slice(&text));
+	ok(job_decode_call(body, &got_job) && got_job.function == CALL_CHECK_CHANNELS &&
+	   slice_equals(got_job.request, job.request), "decodes");
+	for (size_t len = 0; len <= 4; len++)
+	{
+		Slice		part = exact(slice_make(body.data, len));
+
+		ok(!job_decode_call(part, &got_job), "not %zu bytes of it", len);
+		release(part);
+	}
+	for (int at = 0; at < 4; at++)
+	{
+		unconstify(char *, body.data)[at] ^= 0x40;
+		ok(!job_decode_call(body, &got_job), "not with byte %d another one", at);
+		unconstify(char *, body.data)[at] ^= 0x40;
+	}
+	release(body);
+
+	text.len = 0;
+	ok(job_encode_call_reply(&text, &reply), "a reply");
+	body = exact(bytes_slice(&text));
+	ok(job_decode_call_reply(body, &got_reply) && got_reply.status == 429 &&
+	   slice_equals(got_reply.body, reply.body), "decodes");
+	for (size_t len = 0; len < 4; len++)
+	{
+		Slice		part = exact(slice_make(body.data, len));
+
+		ok(!job_decode_call_reply(part, &got_reply), "not %zu bytes of it", len);
+		release(part);
+	}
+	ok(job_decode_call_reply(slice_make(body.data, 4), &got_reply) && got_reply.body.len == 0,
+	   "a reply may have no body");
+	unconstify(char *, body.data)[2] = 1;
+	ok(!job_decode_call_reply(body, &got_reply), "a reserved field is set");
+	release(body);
+
+	for (int status = 0; status <= 65535; status += status < 1000 ? 1 : 997)
+	{
+		text.len = 0;
+		reply.status = (uint16) status;
+		job_encode_call_reply(&text, &reply);
+		if (job_decode_call_reply(bytes_slice(&text), &got_reply) != (status >= 100 && status <= 599))
+			ok(false, "status %d", status);
+	}
+	bytes_free(&text);
+}
+
+/* The rights that come back. */
+static void
+test_rights(void)
+{
+	int			taken = 0;
+	uint8		rights = 0xFF;
+
+	for (int byte = 0; byte < 256; byte++)
+	{
+		char		body = (char) byte;
+
+		if (job_decode_rights(slice_make(&body, 1), &rights))
+			taken += rights == byte;
+	}
+	is_int(taken, RIGHTS_ALL + 1, "any rights there are, and none");
+	ok(!job_decode_rights(B(""), &rights) && !job_decode_rights(B("\0\0"), &rights), "in one byte");
+}
+
+/* JOB_COMMITS. */
+static void
+test_commits(void)
+{
+	CommitsHead head = {.epoch = 1,.timeline = 2,.count = 3};
+	CommitsHead got;
+	Bytes		text;
+	Slice		body;
+	Slice		entries;
+	bool		good = true;
+
+	bytes_init(&text);
+	bytes_append(&text, &head, sizeof(head));
+	for (uint32 i = 0; i < head.count; i++)
+	{
+		CommitEntry entry = {.lsn = 10 + i,.restart_lsn = 20,.xid = 30,.committed_at = -40,.messages = 50 + i};
+
+		bytes_append(&text, &entry, sizeof(entry));
+	}
+	body = exact(bytes_slice(&text));
+	if (ok(job_decode_commits(body, &got, &entries) && memcmp(&got, &head, sizeof(head)) == 0, "commits"))
+	{
+		for (uint32 i = 0; i < got.count; i++)
+		{
+			CommitEntry entry;
+
+			job_commit_entry(entries, i, &entry);
+			good = good && entry.lsn == 10 + i && entry.restart_lsn == 20 && entry.xid == 30 &&
+				entry.committed_at == -40 && entry.messages == 50 + i;
+		}
+		ok(good, "each of them");
+	}
+	for (size_t len = 0; len < body.len; len++)
+	{
+		Slice		part = exact(slice_make(body.data, len));
+
+		good = good && !job_decode_commits(part, &got, &entries);
+		release(part);
+	}
+	ok(good, "cut at every place");
+	release(body);
+	bytes_append_byte(&text, 0);
+	ok(!job_decode_commits(bytes_slice(&text), &got, &entries), "a byte more");
+
+	/* a count whose bytes would not fit 32 bits */
+	head.count = UINT32_MAX;
+	memcpy(text.data, &head, sizeof(head));
+	ok(!job_decode_commits(slice_make(text.data, text.len - 1), &got, &entries), "more than there are");
+	head.count = 0;
+	memcpy(text.data, &head, sizeof(head));
+	ok(!job_decode_commits(slice_make(text.data, sizeof(head)), &got, &entries), "none");
+	bytes_free(&text);
+}
+
+/* JOB_POSITION. */
+static void
+test_position(void)
+{
+	PositionReply reply = {.epoch = 1,.lsn = 2,.restart_lsn = 3,.timeline = 4,.found = 1};
+	PositionReply got;
+	Slice		body = exact(slice_make((const char *) &reply, sizeof(reply)));
+	bool		good = true;
+
+	ok(job_decode_position(body, &got) && memcmp(&got, &reply, sizeof(reply)) == 0, "a position");
+	for (size_t len = 0; len < body.len; len++)
+	{
+		Slice		part = exact(slice_make(body.data, len));
+
+		good = good && !job_decode_position(part, &got);
+		release(part);
+	}
+	ok(good, "cut at every place");
+	release(body);
+	reply.found = 2;
+	body = exact(slice_make((const char *) &reply, sizeof(reply)));
+	ok(!job_decode_position(body, &got), "neither found nor not");
+	release(body);
+}
+
+int
+main(void)
+{
+	test_authorise();
+	test_authorise_fields();
+	test_call();
+	test_rights();
+	test_commits();
+	test_position();
+	return done_testing();
+}

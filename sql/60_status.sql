@@ -7,9 +7,11 @@ CREATE FUNCTION realtime.status(
 		OUT hub_pid integer,
 		OUT "position" pg_lsn,
 		OUT released pg_lsn,
+		OUT recorded pg_lsn,
 		OUT lag_bytes bigint,
 		OUT lag_ms double precision,
 		OUT gateways integer,
+		OUT executors integer,
 		OUT connections bigint,
 		OUT channels bigint,
 		OUT topics bigint,
@@ -19,7 +21,7 @@ CREATE FUNCTION realtime.status(
 	LANGUAGE C VOLATILE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'realtime_status';
 COMMENT ON FUNCTION realtime.status() IS
-	'state of the hub and its gateways, how far delivery is, and counters';
+	'state of the hub, its gateways and executors, how far delivery is, and counters';
 
 REVOKE EXECUTE ON FUNCTION realtime.status() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION realtime.status() TO pg_monitor;

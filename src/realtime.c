@@ -15,6 +15,7 @@
 #include "miscadmin.h"
 
 #include "api/emit.h"
+#include "api/make_way.h"
 #include "guc.h"
 #include "hub/hub.h"
 #include "shmem.h"
@@ -38,6 +39,7 @@ _PG_init(void)
 	guc_define();
 	shmem_install();
 	emit_install_hooks();
+	make_way_install_hook();
 
 	/* pg_upgrade runs servers that nobody may connect to (reliability E18) */
 	if (!IsBinaryUpgrade)

@@ -17,4 +17,13 @@
  */
 extern Oid	served_database_lookup(bool *connectable);
 
+/* The role that executors connect as; the extension's script makes it. */
+#define EXECUTOR_ROLE "realtime_executor"
+
+/*
+ * Can executors connect: does the served database take connections, and does
+ * their role exist?  *database is as above.  An error is logged and means no.
+ */
+extern bool served_database_ready(Oid *database);
+
 #endif							/* REALTIME_SERVED_DATABASE_H */

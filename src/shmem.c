@@ -3,10 +3,9 @@
  * shmem.c
  *	  Shared memory of the module, and the secret that seals WAL records.
  *
- * The secret lives in DataDir/realtime/secret (mode 0600, directory 0700) and
- * is made at the first start.  Base backups carry it along, so a standby and a
- * promoted server verify what the primary sealed.  It is read by the
- * postmaster while shared memory is set up, hence before any backend can send.
+ * The secret lives in DataDir/realtime/secret (secret_file.c).  It is read by
+ * the postmaster while shared memory is set up, hence before any backend can
+ * send; that of tokens is made at the same time (jwt_config.c).
  *
  * src/shmem.c
  *
@@ -14,20 +13,17 @@
  */
 #include "postgres.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "miscadmin.h"
-#include "storage/fd.h"
 #include "storage/ipc.h"
 #include "storage/shmem.h"
 
+#include "jwt_config.h"
+#include "secret_file.h"
 #include "shmem.h"
 
-/* Relative to the data directory, which is every server process's own. */
-#define REALTIME_DIR "realtime"
-#define SECRET_FILE REALTIME_DIR "/secret"
+#define SECRET_FILE SECRET_DIR "/secret"
 #define TRANCHE_NAME "realtime"
 
 RealtimeShared *realtime_shared = NULL;
@@ -36,78 +32,23 @@ static shmem_request_hook_type prev_shmem_request_hook = NULL;
 static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
 
 /*
- * Write a new random secret; the file appears whole or not at all.
- */
-static void
-create_secret(uint8 *secret)
-{
-	const char *temp = SECRET_FILE ".new";
-	int			fd;
-
-	if (!pg_strong_random(secret, SECRET_BYTES))
-		ereport(FATAL,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("could not generate the secret of realtime")));
-	if (mkdir(REALTIME_DIR, 0700) < 0 && errno != EEXIST)
-		ereport(FATAL,
-				(errcode_for_file_access(),
-				 errmsg("could not create directory \"%s\": %m", REALTIME_DIR)));
-
-	(void) unlink(temp);
-	fd = BasicOpenFilePerm(temp, O_WRONLY | O_CREAT | O_EXCL | PG_BINARY, 0600);
-	if (fd < 0 || write(fd, secret, SECRET_BYTES) != SECRET_BYTES || pg_fsync(fd) < 0)
-		ereport(FATAL,
-				(errcode_for_file_access(),
-				 errmsg("could not write file \"%s\": %m", temp)));
-	close(fd);
-	if (durable_rename(temp, SECRET_FILE, LOG) < 0)
-		ereport(FATAL,
-				(errcode_for_file_access(),
-				 errmsg("could not create file \"%s\"", SECRET_FILE)));
-}
-
-/*
- * A standby whose base backup is older than its realtime has no secret to
- * verify the primary's messages with; a new one does not help it.
- */
-static void
-warn_standby(void)
-{
-	struct stat st;
-
-	if (stat("standby.signal", &st) == 0)
-		ereport(WARNING,
-				(errmsg("this standby has made a realtime secret of its own"),
-				 errdetail("It will take the primary's messages for forged ones."),
-				 errhint("Copy the primary's file \"%s\" into this data directory and restart.", SECRET_FILE)));
-}
-
-/*
  * Read the secret, making it at the first start of this cluster.
  */
 static void
 load_secret(uint8 *secret)
 {
-	struct stat st;
-	int			fd = BasicOpenFile(SECRET_FILE, O_RDONLY | PG_BINARY);
+	int			fd = secret_file_open(SECRET_FILE);
 
-	if (fd < 0 && errno == ENOENT)
+	if (fd < 0)
 	{
-		create_secret(secret);
-		warn_standby();
+		if (!pg_strong_random(secret, SECRET_BYTES))
+			ereport(FATAL,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("could not generate the secret of realtime")));
+		secret_file_create(SECRET_FILE, secret, SECRET_BYTES,
+						   "It will take the primary's messages for forged ones.");
 		return;
 	}
-	if (fd < 0 || fstat(fd, &st) < 0)
-		ereport(FATAL,
-				(errcode_for_file_access(),
-				 errmsg("could not open file \"%s\": %m", SECRET_FILE)));
-	/* pg_rewind, for one, gives files the mode that others of the cluster have */
-	if ((st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
-		ereport(WARNING,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("file \"%s\" could be read by others than its owner", SECRET_FILE),
-				 fchmod(fd, 0600) == 0 ?
-				 errdetail("Its mode is 0600 again.") : errdetail("Its mode could not be changed: %m")));
 	if (read(fd, secret, SECRET_BYTES) != SECRET_BYTES)
 		ereport(FATAL,
 				(errcode(ERRCODE_DATA_CORRUPTED),
@@ -146,8 +87,10 @@ shmem_startup(void)
 	{
 		memset(realtime_shared, 0, sizeof(RealtimeShared));
 		load_secret(realtime_shared->secret);
+		jwt_config_start();
 		pg_atomic_init_u64(&realtime_shared->flush_wanted, 0);
 		pg_atomic_init_u32(&realtime_shared->flush_timed, 0);
+		pg_atomic_init_u32(&realtime_shared->make_way, 0);
 		pg_atomic_init_u64(&realtime_shared->emit_begun, 0);
 		/* anything before this start may be unread */
 		pg_atomic_init_u64(&realtime_shared->first_unread, 1);
@@ -199,6 +142,15 @@ shared_counter_name(SharedCounter counter)
 		[SHARED_GAPS] = "gaps",
 		[SHARED_HUB_STARTS] = "hub_starts",
 		[SHARED_GATEWAY_FAILURES] = "gateway_failures",
+		[SHARED_EXECUTOR_STARTS] = "executor_starts",
+		[SHARED_EXECUTOR_FAILURES] = "executor_failures",
+		[SHARED_RECORDED] = "recorded",
+		[SHARED_JOBS_DONE] = "jobs_done",
+		[SHARED_JOBS_BUSY] = "jobs_busy",
+		[SHARED_JOBS_UNAVAILABLE] = "jobs_unavailable",
+		[SHARED_JOBS_TIMED_OUT] = "jobs_timed_out",
+		[SHARED_JOBS_REFUSED] = "jobs_refused",
+		[SHARED_JOBS_FAILED] = "jobs_failed",
 	};
 
 	return names[counter];

@@ -62,6 +62,15 @@ typedef enum SharedCounter
 	SHARED_GAPS,				/* times continuity was lost */
 	SHARED_HUB_STARTS,
 	SHARED_GATEWAY_FAILURES,	/* gateways that ended without being asked */
+	SHARED_EXECUTOR_STARTS,
+	SHARED_EXECUTOR_FAILURES,	/* executors likewise */
+	SHARED_RECORDED,			/* rows written to realtime.commits */
+	SHARED_JOBS_DONE,			/* jobs by outcome, in the order of JobOutcome */
+	SHARED_JOBS_BUSY,
+	SHARED_JOBS_UNAVAILABLE,
+	SHARED_JOBS_TIMED_OUT,
+	SHARED_JOBS_REFUSED,
+	SHARED_JOBS_FAILED,
 	SHARED_COUNTER_COUNT
 } SharedCounter;
 
@@ -93,6 +102,12 @@ typedef struct RealtimeShared
 	pg_atomic_uint32 flush_timed;
 
 	/*
+	 * Counts commands that need the served database for themselves: the hub
+	 * sends its executors away then (api/make_way.c).  Raised by backends.
+	 */
+	pg_atomic_uint32 make_way;
+
+	/*
 	 * Messages that backends have begun to write: raised before the record,
 	 * where SHARED_EMITTED is raised after it.  And where, or before, the first
 	 * message stands that the hub may not have read: 0 if there is none.  Both
@@ -121,6 +136,19 @@ typedef struct RealtimeShared
 	XLogRecPtr	read_lsn;		/* how far the WAL was read */
 	TimestampTz released_at;	/* commit time of the last release */
 	TimestampTz caught_up_at;	/* when all there was had been read; 0 = never */
+
+	/*
+	 * All that committed at or before recorded_lsn is in realtime.commits as
+	 * far as it had messages; reading from recorded_restart_lsn finds every
+	 * message of what committed later.  Invalid = not known.
+	 */
+	XLogRecPtr	recorded_lsn;
+	XLogRecPtr	recorded_restart_lsn;
+
+	/* gauges of the hub */
+	int			record_backlog; /* transactions to be recorded */
+	int			executors;		/* that are ready for jobs or busy */
+	int			queued_jobs;	/* waiting for one */
 
 	GatewaySlot gateways[MAX_GATEWAYS];
 } RealtimeShared;

@@ -138,8 +138,9 @@ emit_message(WalMessage *msg)
 	size_t		body_size;
 	char	   *record;
 
-	Assert(msg->topic.len >= 1 && msg->topic.len <= TOPIC_MAX_BYTES);
-	Assert(msg->event.len >= 1 && msg->event.len <= EVENT_MAX_BYTES);
+	Assert(msg->kind != WAL_MESSAGE_BROADCAST ||
+		   (msg->topic.len >= 1 && msg->topic.len <= TOPIC_MAX_BYTES &&
+			msg->event.len >= 1 && msg->event.len <= EVENT_MAX_BYTES));
 
 	msg->origin = 0;
 	msg->top_xid = U64FromFullTransactionId(GetTopFullTransactionId());

@@ -12,7 +12,11 @@
  * message.  note_move() therefore remembers whom an UPDATE gives a new time,
  * and publish_message() leaves those out.  What it remembers ends with the
  * transaction; a rolled back savepoint may leave an entry behind, which matters
- * only to a row inserted later with that very id and time.
+ * only to a row inserted later with that very id, time and xid.
+ *
+ * The column xid tells when a message committed (realtime.commits), so both
+ * triggers see to it that nobody who may write rows gives one another xid than
+ * that of the transaction that inserted it.
  *
  * src/api/publish.c
  *
@@ -20,14 +24,17 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "commands/trigger.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
+#include "utils/xid8.h"
 
 #include "api/emit.h"
 #include "api/message_row.h"
+#include "api/publish.h"
 #include "api/sql_function.h"
 #include "guc.h"
 
@@ -36,12 +43,15 @@
 SQL_FUNCTION(publish_message);
 SQL_FUNCTION(note_move);
 
-/* Primary key of a row that an UPDATE gives another time. */
+/* Primary key and transaction of a row that an UPDATE gives another time. */
 typedef struct MovedRow
 {
 	pg_uuid_t	id;
 	TimestampTz inserted_at;	/* the new one */
+	uint64		xid;
 } MovedRow;
+
+bool		publish_muted = false;
 
 /* Rows moved by this transaction; NULL if none.  In TopTransactionContext. */
 static HTAB *moved_rows = NULL;
@@ -88,7 +98,7 @@ column_value(TupleTableSlot *slot, const MessageAttnums *attnums,
 }
 
 /*
- * The primary key of the row in slot.
+ * The primary key and transaction of the row in slot.
  */
 static MovedRow
 row_key(TupleTableSlot *slot, const MessageAttnums *attnums)
@@ -104,6 +114,9 @@ row_key(TupleTableSlot *slot, const MessageAttnums *attnums)
 	value = column_value(slot, attnums, MESSAGE_INSERTED_AT, &isnull);
 	if (!isnull)
 		key.inserted_at = DatumGetTimestampTz(value);
+	value = column_value(slot, attnums, MESSAGE_XID, &isnull);
+	if (!isnull)
+		key.xid = U64FromFullTransactionId(DatumGetFullTransactionId(value));
 	return key;
 }
 
@@ -121,6 +134,23 @@ take_moved_row(TupleTableSlot *slot, const MessageAttnums *attnums)
 	key = row_key(slot, attnums);
 	(void) hash_search(moved_rows, &key, HASH_REMOVE, &found);
 	return found;
+}
+
+/*
+ * Raise an error unless a new row names the transaction that inserts it.
+ */
+static void
+check_xid(TupleTableSlot *slot, const MessageAttnums *attnums)
+{
+	bool		isnull;
+	Datum		value = column_value(slot, attnums, MESSAGE_XID, &isnull);
+
+	if (isnull || !FullTransactionIdEquals(DatumGetFullTransactionId(value),
+										   GetTopFullTransactionId()))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("xid of a message must be that of the transaction that sends it"),
+				 errhint("Leave the column to its default.")));
 }
 
 /*
@@ -195,9 +225,14 @@ publish_message(PG_FUNCTION_ARGS)
 				 errmsg("function \"%s\" must be fired AFTER INSERT FOR EACH ROW",
 						"publish_message")));
 
+	if (publish_muted)
+		return PointerGetDatum(NULL);
+
 	message_attnums(RelationGetDescr(trigger->tg_relation), &attnums);
-	if (!is_broadcast(trigger->tg_trigslot, &attnums) ||
-		take_moved_row(trigger->tg_trigslot, &attnums))
+	if (take_moved_row(trigger->tg_trigslot, &attnums))
+		return PointerGetDatum(NULL);
+	check_xid(trigger->tg_trigslot, &attnums);
+	if (!is_broadcast(trigger->tg_trigslot, &attnums))
 		return PointerGetDatum(NULL);
 
 	read_row(trigger->tg_trigslot, &attnums, &row);
@@ -211,7 +246,8 @@ publish_message(PG_FUNCTION_ARGS)
 }
 
 /*
- * realtime.note_move() returns trigger, BEFORE UPDATE OF inserted_at FOR EACH ROW
+ * realtime.note_move() returns trigger, BEFORE UPDATE OF inserted_at, xid
+ * FOR EACH ROW
  */
 Datum
 note_move(PG_FUNCTION_ARGS)
@@ -233,6 +269,10 @@ note_move(PG_FUNCTION_ARGS)
 	message_attnums(RelationGetDescr(trigger->tg_relation), &attnums);
 	before = row_key(trigger->tg_trigslot, &attnums);
 	after = row_key(trigger->tg_newslot, &attnums);
+	if (after.xid != before.xid)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("xid of a message must not be changed")));
 	if (after.inserted_at != before.inserted_at)
 	{
 		if (moved_rows == NULL)

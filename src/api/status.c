@@ -5,6 +5,9 @@
  *
  * All is read from shared memory in one go, so the figures fit together.
  *
+ * What committed up to `recorded` is in realtime.commits; null means that the
+ * hub has not found out yet, or that this is a standby.
+ *
  * lag_bytes is the WAL that is flushed (on a standby: replayed) and not yet
  * read by the hub, whoever wrote it.  lag_ms is 0 when there is none, else the
  * time since the hub last had read all: how old the oldest unread record can
@@ -39,9 +42,11 @@ enum
 	STATUS_HUB_PID,
 	STATUS_POSITION,
 	STATUS_RELEASED,
+	STATUS_RECORDED,
 	STATUS_LAG_BYTES,
 	STATUS_LAG_MS,
 	STATUS_GATEWAYS,
+	STATUS_EXECUTORS,
 	STATUS_CONNECTIONS,
 	STATUS_CHANNELS,
 	STATUS_TOPICS,
@@ -58,8 +63,12 @@ typedef struct StatusSnapshot
 	uint64		epoch;
 	XLogRecPtr	released_lsn;
 	XLogRecPtr	read_lsn;
+	XLogRecPtr	recorded_lsn;
 	TimestampTz caught_up_at;
 	int			gateways;		/* that listen */
+	int			executors;
+	int			record_backlog;
+	int			queued_jobs;
 	uint64		stats[BUS_STAT_COUNT];	/* summed over the gateways */
 	uint64		counters[SHARED_COUNTER_COUNT];
 } StatusSnapshot;
@@ -77,6 +86,10 @@ take_snapshot(StatusSnapshot *snap)
 	snap->epoch = realtime_shared->epoch;
 	snap->released_lsn = realtime_shared->released_lsn;
 	snap->read_lsn = realtime_shared->read_lsn;
+	snap->recorded_lsn = realtime_shared->recorded_lsn;
+	snap->executors = realtime_shared->executors;
+	snap->record_backlog = realtime_shared->record_backlog;
+	snap->queued_jobs = realtime_shared->queued_jobs;
 	snap->caught_up_at = realtime_shared->caught_up_at;
 	for (int i = 0; i < MAX_GATEWAYS; i++)
 	{
@@ -144,6 +157,8 @@ counters_to_jsonb(const StatusSnapshot *snap)
 	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	for (int i = 0; i < SHARED_COUNTER_COUNT; i++)
 		push_count(&state, shared_counter_name(i), snap->counters[i]);
+	push_count(&state, "record_backlog", snap->record_backlog);
+	push_count(&state, "queued_jobs", snap->queued_jobs);
 	for (int i = 0; i < BUS_STAT_COUNT; i++)
 		push_count(&state, bus_stat_name(i), snap->stats[i]);
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
@@ -161,6 +176,8 @@ fill_position(const StatusSnapshot *snap, Datum *values, bool *nulls)
 	nulls[STATUS_POSITION] = XLogRecPtrIsInvalid(snap->read_lsn);
 	values[STATUS_RELEASED] = LSNGetDatum(snap->released_lsn);
 	nulls[STATUS_RELEASED] = XLogRecPtrIsInvalid(snap->released_lsn);
+	values[STATUS_RECORDED] = LSNGetDatum(snap->recorded_lsn);
+	nulls[STATUS_RECORDED] = XLogRecPtrIsInvalid(snap->recorded_lsn);
 
 	if (XLogRecPtrIsInvalid(snap->read_lsn))
 		nulls[STATUS_LAG_BYTES] = nulls[STATUS_LAG_MS] = true;
@@ -201,6 +218,7 @@ realtime_status(PG_FUNCTION_ARGS)
 	nulls[STATUS_HUB_PID] = snap.hub_pid == 0;
 	fill_position(&snap, values, nulls);
 	values[STATUS_GATEWAYS] = Int32GetDatum(snap.gateways);
+	values[STATUS_EXECUTORS] = Int32GetDatum(snap.executors);
 	values[STATUS_CONNECTIONS] = Int64GetDatum((int64) snap.stats[BUS_STAT_CONNECTIONS]);
 	values[STATUS_CHANNELS] = Int64GetDatum((int64) snap.stats[BUS_STAT_CHANNELS]);
 	values[STATUS_TOPICS] = Int64GetDatum((int64) snap.stats[BUS_STAT_TOPICS]);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * maintenance.c
- *	  The worker that keeps the partitions of realtime.messages.
+ *	  The worker that keeps the partitions of messages and commits.
  *
  * What is to be done stands in the SQL function realtime.maintain(), which an
  * operator may call as well.  The worker is only there to call it: the hub
@@ -123,7 +123,7 @@ maintain_as(Oid role)
 		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(rc));
 	for (uint64 i = 0; i < SPI_processed; i++)
 		ereport(LOG,
-				(errmsg("realtime.messages: %s %s",
+				(errmsg("realtime maintenance: %s %s",
 						SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1),
 						SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2))));
 	SPI_finish();

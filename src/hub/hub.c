@@ -3,11 +3,12 @@
  * hub.c
  *	  The background worker that tails the WAL and feeds the gateways.
  *
- * Its loop: serve the bus, flush what asynchronous commits left unflushed,
- * read WAL, release committed transactions one by one, sleep.  It is connected
- * to no database, so that it is visible in pg_stat_activity, can be terminated
- * and blocks no DROP DATABASE; it takes part in invalidations and barriers like
- * any backend, therefore it never waits for anything but its latch.
+ * Its loop: serve the bus, hand jobs to executors, flush what asynchronous
+ * commits left unflushed, read WAL, release committed transactions one by one,
+ * have them recorded, sleep.  It is connected to no database, so that it is
+ * visible in pg_stat_activity, can be terminated and blocks no DROP DATABASE; it
+ * takes part in invalidations and barriers like any backend, therefore it never
+ * waits for anything but its latch.
  *
  * Ends with exit code 1, because a worker that ends with 0 is not restarted.
  *
@@ -34,14 +35,18 @@
 #include "guc.h"
 #include "hub/bus_server.h"
 #include "hub/events.h"
+#include "hub/executors.h"
 #include "hub/hub.h"
+#include "hub/jobs.h"
 #include "hub/position.h"
 #include "hub/programs.h"
 #include "hub/quiet.h"
+#include "hub/recorder.h"
 #include "hub/release.h"
 #include "hub/sealed.h"
 #include "hub/wal_reader.h"
 #include "hub/xact_buffer.h"
+#include "jwt_config.h"
 #include "shmem.h"
 
 /* WAL skipped and things found in it per turn, before the bus is served. */
@@ -61,8 +66,14 @@
 #define HOLD_MAX_MS 100
 
 #define SAVE_INTERVAL_MS 1000
-#define EXPIRE_INTERVAL_MS 30000
 #define MAINTENANCE_INTERVAL_MS (60 * 60 * 1000)
+
+/*
+ * Transactions that ended without a record are looked for soon after the start,
+ * when a crash may have left some, and less and less often.
+ */
+#define FIRST_EXPIRE_INTERVAL_MS 500
+#define MAX_EXPIRE_INTERVAL_MS 30000
 
 /*
  * When releases follow each other this closely, this many times in a row, the
@@ -82,6 +93,10 @@ typedef struct Hub
 	uint64		epoch;
 	XLogRecPtr	released_lsn;	/* end of the last commit that is told of */
 	TimestampTz released_at;
+	XLogRecPtr	again_until;	/* WAL up to here is read a second time */
+	bool		fresh;			/* no position was found at the start */
+	bool		epoch_settled;	/* it is the one that clients are told */
+	bool		standby;
 	bool		catching_up;	/* no gateway is open yet */
 	XLogRecPtr	catch_up_to;	/* until this is read */
 	long		hold_ms;		/* next pause of a hold; 0 = none */
@@ -94,6 +109,7 @@ typedef struct Hub
 	TimestampTz saved_at;
 	HubPosition saved;
 	TimestampTz expired_at;
+	int			expire_interval_ms;
 	TimestampTz maintained_at;
 	TimestampTz warned_at;		/* last warning of a forged record */
 	MemoryContext turn_context; /* reset each turn */
@@ -136,14 +152,26 @@ publish_state(HubState state)
 {
 	XLogRecPtr	oldest = xact_buffer_oldest();
 	XLogRecPtr	read_lsn = wal_reader_position(hub.reader);
+	XLogRecPtr	restart_lsn = XLogRecPtrIsInvalid(oldest) ? read_lsn : oldest;
+	HubPosition position;
+
+	/* the one in hand is read, but neither told nor noted yet */
+	if (!release_pending())
+		recorder_read(Min(hub.released_lsn, read_lsn), restart_lsn);
+	recorder_position(&position);
 
 	LWLockAcquire(realtime_shared->lock, LW_EXCLUSIVE);
 	realtime_shared->hub_state = state;
-	realtime_shared->epoch = hub.epoch;
+	realtime_shared->epoch = hub.epoch_settled ? hub.epoch : 0;
 	realtime_shared->read_lsn = read_lsn;
-	realtime_shared->restart_lsn = XLogRecPtrIsInvalid(oldest) ? read_lsn : oldest;
+	realtime_shared->restart_lsn = restart_lsn;
 	realtime_shared->released_lsn = hub.released_lsn;
 	realtime_shared->released_at = hub.released_at;
+	realtime_shared->recorded_lsn = position.recorded_lsn;
+	realtime_shared->recorded_restart_lsn = position.recorded_restart_lsn;
+	realtime_shared->record_backlog = recorder_backlog();
+	realtime_shared->executors = executors_ready();
+	realtime_shared->queued_jobs = jobs_queued();
 	if (hub.at_end)
 		realtime_shared->caught_up_at = GetCurrentTimestamp();
 	LWLockRelease(realtime_shared->lock);
@@ -190,7 +218,7 @@ save_position(TimestampTz now, bool force)
 		return;
 	hub.saved_at = now;
 	position_shared(&position);
-	if (memcmp(&position, &hub.saved, sizeof(position)) == 0)
+	if (position.epoch == 0 || memcmp(&position, &hub.saved, sizeof(position)) == 0)
 		return;
 	position_save(&position);
 	hub.saved = position;
@@ -216,6 +244,8 @@ lose_continuity(const char *reason)
 	wal_reader_seek(hub.reader, position.restart_lsn);
 	hub.epoch = position.epoch;
 	hub.released_lsn = position.released_lsn;
+	hub.again_until = InvalidXLogRecPtr;
+	recorder_begin_epoch(hub.epoch);
 	publish_state(HUB_RUNNING);
 	programs_tell_gap(hub.epoch, reason);
 }
@@ -282,14 +312,15 @@ static void
 take_commit(const WalEvent *event)
 {
 	BufferedXact *xact = xact_buffer_find(event->xid);
+	bool		told = event->end <= hub.released_lsn;
 
 	if (xact == NULL)
 		return;
-	/* an earlier hub has told of it */
-	if (event->end <= hub.released_lsn)
+	/* told of, by us or an earlier hub, and recorded */
+	if (told && !recorder_wants(event->end))
 		xact_buffer_drop(xact);
 	else
-		release_begin(xact, event);
+		release_begin(xact, event, told);
 }
 
 /*
@@ -307,6 +338,39 @@ take_abort(const WalEvent *event)
 }
 
 /*
+ * The commit in hand is told of: note it and go on to the next one.
+ */
+static void
+end_release(void)
+{
+	XLogRecPtr	oldest;
+	CommitEntry entry;
+
+	release_describe(&entry);
+	release_abandon();
+	if (entry.lsn > hub.released_lsn)
+	{
+		hub.released_lsn = entry.lsn;
+		hub.released_at = entry.committed_at;
+	}
+	if (entry.messages == 0 || !recorder_wants(entry.lsn))
+		return;
+	oldest = xact_buffer_oldest();
+	entry.restart_lsn = XLogRecPtrIsInvalid(oldest) ? entry.lsn : oldest;
+	recorder_note(&entry, wal_reader_timeline(hub.reader, entry.lsn));
+}
+
+/*
+ * May more be read?  What is read again is read no faster than it is recorded.
+ */
+static bool
+has_room(void)
+{
+	return bus_server_has_room() &&
+		(wal_reader_position(hub.reader) >= hub.again_until || recorder_has_room());
+}
+
+/*
  * Go on with the commit in hand.  True when reading may go on.
  */
 static bool
@@ -319,9 +383,7 @@ release(void)
 		switch (release_step())
 		{
 			case RELEASE_DONE:
-				hub.released_lsn = release_commit_lsn();
-				hub.released_at = release_committed_at();
-				release_abandon();
+				end_release();
 				break;
 			case RELEASE_HELD:
 				/* the committing backend wakes us; the pause is a safety net */
@@ -340,14 +402,16 @@ release(void)
 }
 
 /*
- * WAL to be read is gone.  That is a loss unless it was all foreign.
+ * WAL to be read is gone.  That is a loss unless it was all foreign, which is
+ * known of what was not read before.
  */
 static void
 pass_gap(void)
 {
+	XLogRecPtr	position = wal_reader_position(hub.reader);
 	XLogRecPtr	resume;
 
-	if (quiet_skip(wal_reader_position(hub.reader), &resume))
+	if (position >= hub.again_until && quiet_skip(position, &resume))
 		wal_reader_seek(hub.reader, resume);
 	else
 		lose_continuity(wal_reader_error(hub.reader));
@@ -366,7 +430,7 @@ read_wal(void)
 	quiet_look();
 	for (int i = 0; i < EVENTS_PER_TURN; i++)
 	{
-		if (!release() || !bus_server_has_room())
+		if (!release() || !has_room())
 			return;
 		switch (wal_reader_next(hub.reader, WAL_PER_TURN, &event))
 		{
@@ -439,6 +503,7 @@ handle_interrupts(void)
 	{
 		ConfigReloadPending = false;
 		ProcessConfigFile(PGC_SIGHUP);
+		jwt_config_load();
 		programs_reload();
 	}
 	AcceptInvalidationMessages();
@@ -452,11 +517,95 @@ handle_interrupts(void)
 static void
 check_caught_up(void)
 {
-	if (!hub.catching_up)
+	if (!hub.catching_up || !hub.epoch_settled)
 		return;
 	if (hub.hold_ms > 0 || wal_reader_position(hub.reader) >= hub.catch_up_to ||
 		!hub.more)
 		hub.catching_up = false;
+}
+
+/*
+ * Read the WAL again from a position, for the sake of realtime.commits.  False
+ * if that has to wait: a transaction that is half told is told to its end.
+ */
+static bool
+read_again(const HubPosition *position)
+{
+	bool		adopt = !XLogRecPtrIsInvalid(position->released_lsn);
+
+	if (release_under_way())
+		return false;
+	ereport(LOG,
+			(errmsg("realtime reads the WAL again from %X/%X",
+					LSN_FORMAT_ARGS(position->restart_lsn)),
+			 adopt ? errdetail("The hub's position was lost; it goes on from the newest row of realtime.commits.") :
+			 errdetail("Transactions after that are not in realtime.commits yet.")));
+	release_abandon();
+	xact_buffer_clear();
+	if (adopt)
+	{
+		hub.epoch = position->epoch;
+		hub.released_lsn = position->released_lsn;
+		hub.fresh = false;
+	}
+	hub.again_until = wal_reader_position(hub.reader);
+	hub.catch_up_to = wal_reader_tail();
+	hub.expire_interval_ms = FIRST_EXPIRE_INTERVAL_MS;
+	hub.hold_ms = 0;
+	hub.more = true;
+	wal_reader_seek(hub.reader, position->restart_lsn);
+	recorder_reads_again();
+	return true;
+}
+
+/*
+ * The epoch is decided upon.
+ */
+static void
+settle_epoch(void)
+{
+	if (hub.epoch_settled)
+		return;
+	hub.epoch_settled = true;
+	if (hub.fresh)
+		ereport(LOG,
+				(errmsg("realtime hub begins a new epoch at %X/%X",
+						LSN_FORMAT_ARGS(hub.released_lsn)),
+				 errdetail("Messages committed before are in realtime.messages, but are not delivered.")));
+}
+
+/*
+ * Have commits recorded, and do what that takes.  Returns the milliseconds until
+ * it should be done again.
+ */
+static long
+record(TimestampTz now)
+{
+	HubPosition position;
+	long		timeout;
+
+	if (hub.standby && !RecoveryInProgress())
+	{
+		hub.standby = false;
+		recorder_promoted();
+	}
+	timeout = recorder_tick(now);
+	switch (recorder_advice(&position))
+	{
+		case RECORDER_WAIT:
+			return timeout;
+		case RECORDER_READ_AGAIN:
+			if (!read_again(&position))
+				return timeout;
+			break;
+		case RECORDER_LOST:
+			lose_continuity("transactions could not be recorded before their WAL was removed");
+			break;
+		case RECORDER_GO_ON:
+			break;
+	}
+	settle_epoch();
+	return timeout;
 }
 
 /*
@@ -468,9 +617,11 @@ do_chores(TimestampTz now)
 	uint64		dropped;
 
 	save_position(now, false);
-	if (ms_since(hub.expired_at, now) >= EXPIRE_INTERVAL_MS)
+	if (ms_since(hub.expired_at, now) >= hub.expire_interval_ms)
 	{
 		hub.expired_at = now;
+		hub.expire_interval_ms += Min(hub.expire_interval_ms / 4,
+									  MAX_EXPIRE_INTERVAL_MS - hub.expire_interval_ms);
 		if (!release_pending())
 		{
 			dropped = xact_buffer_expire(wal_reader_position(hub.reader));
@@ -498,6 +649,16 @@ sooner(long a, long b)
 }
 
 /*
+ * Hand out jobs, and write all that is queued for executors and gateways.
+ */
+static void
+serve_bus(TimestampTz now)
+{
+	executors_dispatch(now);
+	bus_server_flush();
+}
+
+/*
  * One turn.  Returns how long to sleep, in milliseconds.
  */
 static long
@@ -510,20 +671,25 @@ turn(void)
 	time_flush(false);
 	handle_interrupts();
 	events_dispatch();
+	timeout = sooner(timeout, executors_tick(now));
+	timeout = sooner(timeout, jobs_expire(now));
+	/* who waits for a decision does not wait for the WAL, too */
+	serve_bus(now);
 	flush_ms = flush_wal(now);
 	timeout = sooner(timeout, flush_ms);
 	read_wal();
+	timeout = sooner(timeout, record(now));
 	publish_state(hub.catching_up ? HUB_CATCHING_UP :
 				  hub.hold_ms > 0 ? HUB_HOLDING : HUB_RUNNING);
 	check_caught_up();
 	if (!hub.catching_up)
 		timeout = sooner(timeout, programs_tick(now));
-	bus_server_flush();
+	serve_bus(now);
 	timeout = sooner(timeout, bus_server_check_stalled(now));
 	do_chores(now);
 
 	/* reading stopped for want of room, and the flush has made some */
-	if (!hub.at_end && hub.hold_ms == 0 && bus_server_has_room())
+	if (!hub.at_end && hub.hold_ms == 0 && has_room())
 		hub.more = true;
 	if (hub.more)
 		return 0;
@@ -575,16 +741,23 @@ set_up(void)
 	HubPosition position;
 
 	events_init();
+	jwt_config_load();
 	sealed_init();
 	xact_buffer_init();
 	programs_init();
+	jobs_init();
+	executors_init();
 	announce();
 
-	position_load(&position);
+	hub.fresh = !position_load(&position);
+	hub.again_until = position.restart_lsn;
+	recorder_init(&position, hub.fresh);
+	hub.standby = RecoveryInProgress();
 	hub.reader = wal_reader_create(has_messages, NULL);
 	wal_reader_seek(hub.reader, position.restart_lsn);
 	hub.epoch = position.epoch;
 	hub.released_lsn = position.released_lsn;
+	hub.expire_interval_ms = FIRST_EXPIRE_INTERVAL_MS;
 	hub.catching_up = true;
 	hub.catch_up_to = wal_reader_tail();
 	hub.turn_context = AllocSetContextCreate(TopMemoryContext, "realtime hub turn",

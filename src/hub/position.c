@@ -34,7 +34,7 @@
 
 #define POSITION_FILE "realtime/position"
 #define POSITION_TEMP "realtime/position.new"
-#define POSITION_MAGIC 0x52544c31	/* "RTL1" */
+#define POSITION_MAGIC 0x52544c32	/* "RTL2" */
 
 typedef struct PositionFile
 {
@@ -69,6 +69,8 @@ position_shared(HubPosition *position)
 	position->epoch = realtime_shared->epoch;
 	position->restart_lsn = realtime_shared->restart_lsn;
 	position->released_lsn = realtime_shared->released_lsn;
+	position->recorded_lsn = realtime_shared->recorded_lsn;
+	position->recorded_restart_lsn = realtime_shared->recorded_restart_lsn;
 	LWLockRelease(realtime_shared->lock);
 }
 
@@ -86,13 +88,15 @@ position_begin_epoch(HubPosition *position)
 	position->epoch = (position->epoch & PG_INT64_MAX) | 1;
 	position->restart_lsn = wal_reader_tail();
 	position->released_lsn = position->restart_lsn;
+	position->recorded_lsn = position->restart_lsn;
+	position->recorded_restart_lsn = position->restart_lsn;
 }
 
 /*
  * Was everything up to lsn of that timeline part of this server's history?
  */
-static bool
-in_history(TimeLineID timeline, XLogRecPtr lsn)
+bool
+position_in_history(TimeLineID timeline, XLogRecPtr lsn)
 {
 	TimeLineID	now;
 	TimeLineID	next;
@@ -127,14 +131,13 @@ read_file(PositionFile *file)
 }
 
 /*
- * Can the hub go on from there?
+ * Can the WAL be read from there on?
  */
-static bool
-usable(const HubPosition *position)
+bool
+position_readable(XLogRecPtr restart_lsn)
 {
-	return !XLogRecPtrIsInvalid(position->restart_lsn) &&
-		position->restart_lsn <= wal_reader_tail() &&
-		wal_reader_available(position->restart_lsn);
+	return !XLogRecPtrIsInvalid(restart_lsn) && restart_lsn <= wal_reader_tail() &&
+		wal_reader_available(restart_lsn);
 }
 
 /*
@@ -148,6 +151,11 @@ skip_foreign(HubPosition *position)
 
 	if (!quiet_skip(position->restart_lsn, &resume))
 		return false;
+	if (position->recorded_lsn >= position->released_lsn)
+	{
+		position->recorded_lsn = resume;
+		position->recorded_restart_lsn = resume;
+	}
 	position->restart_lsn = resume;
 	position->released_lsn = resume;
 	return true;
@@ -156,28 +164,26 @@ skip_foreign(HubPosition *position)
 /*
  * Find out where to go on.
  */
-void
+bool
 position_load(HubPosition *position)
 {
 	PositionFile file;
 
 	position_shared(position);
-	if (position->epoch != 0 && (usable(position) || skip_foreign(position)))
-		return;
+	if (position->epoch != 0 &&
+		(position_readable(position->restart_lsn) || skip_foreign(position)))
+		return true;
 
 	if (position->epoch == 0 && read_file(&file) &&
 		file.system_identifier == GetSystemIdentifier() &&
-		in_history(file.timeline, Max(file.position.restart_lsn, file.position.released_lsn)) &&
-		usable(&file.position))
+		position_in_history(file.timeline, Max(file.position.restart_lsn, file.position.released_lsn)) &&
+		position_readable(file.position.restart_lsn))
 	{
 		*position = file.position;
-		return;
+		return true;
 	}
 	position_begin_epoch(position);
-	ereport(LOG,
-			(errmsg("realtime hub begins a new epoch at %X/%X",
-					LSN_FORMAT_ARGS(position->restart_lsn)),
-			 errdetail("Messages committed before are in realtime.messages, but are not delivered.")));
+	return false;
 }
 
 /*

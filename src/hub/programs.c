@@ -21,12 +21,15 @@
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "utils/timestamp.h"
+#include "utils/varlena.h"
 
 #include "guc.h"
 #include "hub/bus_server.h"
 #include "hub/events.h"
+#include "hub/jobs.h"
 #include "hub/programs.h"
 #include "hub/spawn.h"
+#include "jwt_config.h"
 #include "shmem.h"
 
 #define GATEWAY_PROGRAM "realtime_gateway"
@@ -43,7 +46,6 @@ typedef struct Program
 {
 	pid_t		pid;			/* 0 = not running */
 	EventSource source;			/* its pidfd */
-	BusPeer    *peer;
 	TimestampTz end_by;			/* was asked to end by then; 0 = was not */
 	TimestampTz started_at;
 	TimestampTz start_after;	/* not before */
@@ -79,10 +81,10 @@ clear_program(int slot)
 {
 	Program    *program = &gateways[slot];
 
-	bus_server_remove(program->peer);
+	jobs_forget_gateway(slot);
+	bus_server_remove(slot);
 	events_remove(&program->source);
 	close(program->source.fd);
-	program->peer = NULL;
 	program->pid = 0;
 	program->end_by = 0;
 	publish_slot(slot);
@@ -158,6 +160,7 @@ peer_lost(int slot, const char *why)
 	/* its pidfd tells the rest */
 	if (gateways[slot].end_by == 0)
 		ereport(LOG, (errmsg("realtime gateway %d %s", slot + 1, why)));
+	jobs_forget_gateway(slot);
 	(void) kill(gateways[slot].pid, SIGKILL);
 }
 
@@ -210,6 +213,77 @@ add_number(StringInfo settings, const char *key, int64 value)
 }
 
 /*
+ * Append a setting that is a slice.
+ */
+static void
+add_slice(StringInfo settings, const char *key, Slice value)
+{
+	appendBinaryStringInfo(settings, key, (int) strlen(key) + 1);
+	if (value.len > 0)
+		appendBinaryStringInfo(settings, value.data, (int) value.len);
+	appendStringInfoChar(settings, '\0');
+}
+
+/*
+ * Append how many clients and what of them a gateway takes.
+ */
+static void
+add_limits(StringInfo settings)
+{
+	add_number(settings, "max_connections", realtime_max_connections);
+	add_number(settings, "max_channels_per_client", realtime_max_channels_per_client);
+	add_number(settings, "max_frame_size", realtime_max_frame_size * INT64CONST(1024));
+	add_number(settings, "max_send_queue", realtime_max_send_queue * INT64CONST(1024));
+	add_number(settings, "send_timeout", realtime_send_timeout);
+	add_number(settings, "header_timeout", realtime_header_timeout);
+	add_number(settings, "idle_timeout", realtime_idle_timeout);
+}
+
+/*
+ * Append whose tokens are good, and for what.
+ */
+static void
+add_admission(StringInfo settings)
+{
+	static const char *const agent_modes[] = {
+		[AGENT_CHANNELS_AUTO] = "auto",
+		[AGENT_CHANNELS_OFF] = "off",
+		[AGENT_CHANNELS_WARN] = "warn",
+		[AGENT_CHANNELS_REQUIRE] = "require",
+	};
+	char	   *roles = pstrdup(realtime_jwt_roles);
+	List	   *names = NIL;
+	ListCell   *cell;
+
+	add_slice(settings, "jwt_secret", jwt_config_secret());
+	add_slice(settings, "jwt_jwks", jwt_config_jwks());
+	add_setting(settings, "jwt_audience", realtime_jwt_audience);
+	add_setting(settings, "jwt_issuer", realtime_jwt_issuer);
+	/* a check hook has seen that it is a list */
+	(void) SplitIdentifierString(roles, ',', &names);
+	foreach(cell, names)
+		add_setting(settings, "jwt_role", lfirst(cell));
+	list_free(names);
+	pfree(roles);
+	add_setting(settings, "private_only", realtime_private_only ? "on" : "off");
+	add_setting(settings, "agent_channels", agent_modes[realtime_agent_channels]);
+}
+
+/*
+ * Room for all settings, so that no copy of a secret is left where a buffer was
+ * before it grew.
+ */
+static int
+settings_size(void)
+{
+	return (int) (jwt_config_secret().len + jwt_config_jwks().len +
+				  2 * strlen(realtime_jwt_roles) * sizeof("jwt_role") +
+				  strlen(realtime_jwt_audience) + strlen(realtime_jwt_issuer) +
+				  strlen(realtime_listen_addresses) + strlen(realtime_allowed_origins) +
+				  4096);
+}
+
+/*
  * Send a gateway its settings; the first frame on every bus.
  */
 static void
@@ -227,19 +301,16 @@ send_config(int slot)
 	LWLockRelease(realtime_shared->lock);
 
 	initStringInfo(&settings);
+	enlargeStringInfo(&settings, settings_size());
 	add_setting(&settings, "listen_addresses", realtime_listen_addresses);
 	add_number(&settings, "port", realtime_port);
 	add_setting(&settings, "allowed_origins", realtime_allowed_origins);
-	add_number(&settings, "max_connections", realtime_max_connections);
-	add_number(&settings, "max_channels_per_client", realtime_max_channels_per_client);
-	add_number(&settings, "max_frame_size", realtime_max_frame_size * INT64CONST(1024));
-	add_number(&settings, "max_send_queue", realtime_max_send_queue * INT64CONST(1024));
-	add_number(&settings, "send_timeout", realtime_send_timeout);
-	add_number(&settings, "header_timeout", realtime_header_timeout);
-	add_number(&settings, "idle_timeout", realtime_idle_timeout);
-	bus_server_send(gateways[slot].peer, BUS_CONFIG,
+	add_limits(&settings);
+	add_admission(&settings);
+	bus_server_send(slot, BUS_CONFIG,
 					slice_make((const char *) &hello, sizeof(hello)),
 					slice_make(settings.data, settings.len));
+	explicit_bzero(settings.data, settings.len);
 	pfree(settings.data);
 }
 
@@ -267,7 +338,7 @@ start_gateway(int slot, TimestampTz now)
 	program->source.handler = pidfd_event;
 	program->source.owner = program;
 	events_add(&program->source, EPOLLIN);
-	program->peer = bus_server_add(slot, bus_fd);
+	bus_server_add(slot, bus_fd);
 	publish_slot(slot);
 	send_config(slot);
 }
@@ -319,7 +390,7 @@ end_all(int code, Datum arg)
 void
 programs_init(void)
 {
-	static const BusCallbacks callbacks = {peer_lost, peer_ready, peer_stats};
+	static const BusCallbacks callbacks = {peer_lost, peer_ready, peer_stats, jobs_add};
 
 	bus_server_init(&callbacks);
 	on_proc_exit(end_all, (Datum) 0);

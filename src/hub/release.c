@@ -12,6 +12,10 @@
  * Those of a spilled transaction are read from the WAL a second time, by a
  * reader of our own.
  *
+ * A transaction that was told of before may come again, when WAL is read again
+ * to complete realtime.commits: then all that is wanted is the number of its
+ * messages.
+ *
  * src/hub/release.c
  *
  *-------------------------------------------------------------------------
@@ -38,9 +42,12 @@ typedef struct Release
 	TimestampTz committed_at;
 	TransactionId *subxacts;	/* sorted */
 	int			nsubxacts;
+	bool		told_before;	/* count, publish nothing */
 	bool		visible;
 	TimestampTz held_since;		/* 0 = was visible at once */
+	uint64		full_xid;		/* as its messages say */
 	uint32		index;			/* of the next message */
+	bool		agents_told;	/* that agents have changed */
 
 	size_t		offset;			/* in xact->data */
 	WalReader  *reader;			/* spilled: the second reader */
@@ -65,10 +72,11 @@ compare_xids(const void *a, const void *b)
  * Begin.
  */
 void
-release_begin(BufferedXact *xact, const WalEvent *commit)
+release_begin(BufferedXact *xact, const WalEvent *commit, bool told_before)
 {
 	Assert(current.xact == NULL);
 	current.xact = xact;
+	current.told_before = told_before;
 	current.commit_lsn = commit->end;
 	current.committed_at = commit->committed_at;
 	current.nsubxacts = commit->nsubxacts;
@@ -92,21 +100,25 @@ release_pending(void)
 }
 
 /*
- * End of its commit record.
+ * Has some of it been told?
  */
-XLogRecPtr
-release_commit_lsn(void)
+bool
+release_under_way(void)
 {
-	return current.commit_lsn;
+	return current.xact != NULL && current.visible;
 }
 
 /*
- * Its commit time.
+ * What is to be recorded of it.
  */
-TimestampTz
-release_committed_at(void)
+void
+release_describe(CommitEntry *entry)
 {
-	return current.committed_at;
+	memset(entry, 0, sizeof(*entry));
+	entry->lsn = current.commit_lsn;
+	entry->xid = current.full_xid;
+	entry->committed_at = current.committed_at;
+	entry->messages = current.index;
 }
 
 /*
@@ -138,6 +150,18 @@ survived(TransactionId xid)
 }
 
 /*
+ * Tell the gateways that names of agent channels are to be checked again, once
+ * per transaction.  This is no message to a client, and history has none of it.
+ */
+static void
+publish_agents_changed(void)
+{
+	if (!current.told_before && !current.agents_told)
+		bus_server_send_all(BUS_AGENTS_CHANGED, slice_make(NULL, 0), slice_make(NULL, 0));
+	current.agents_told = true;
+}
+
+/*
  * Publish one message, if it survived.
  */
 static void
@@ -147,13 +171,21 @@ publish(TransactionId xid, const WalMessage *message, Slice body)
 
 	if (!survived(xid))
 	{
-		shmem_count(SHARED_ROLLED_BACK, 1);
+		if (!current.told_before)
+			shmem_count(SHARED_ROLLED_BACK, 1);
+		return;
+	}
+	if (message->kind == WAL_MESSAGE_AGENTS_CHANGED)
+	{
+		publish_agents_changed();
 		return;
 	}
 	head.commit_lsn = current.commit_lsn;
 	head.index = current.index++;
 	head.committed_at = current.committed_at;
-	bus_server_publish(&head, message, body);
+	current.full_xid = message->top_xid;
+	if (!current.told_before)
+		bus_server_publish(&head, message, body);
 }
 
 /*
@@ -204,7 +236,8 @@ step_spilled(void)
 	{
 		current.reader = wal_reader_create(NULL, NULL);
 		wal_reader_seek(current.reader, xact->ranges[0].first);
-		shmem_count(SHARED_SPILLED, 1);
+		if (!current.told_before)
+			shmem_count(SHARED_SPILLED, 1);
 	}
 	for (int i = 0; i < MESSAGES_PER_STEP && bus_server_has_room(); i++)
 	{
@@ -281,7 +314,7 @@ release_step(void)
 		verdict = step_spilled();
 	else
 		verdict = step_memory() ? RELEASE_DONE : RELEASE_BUSY;
-	if (verdict == RELEASE_DONE)
+	if (verdict == RELEASE_DONE && !current.told_before && current.index > 0)
 	{
 		shmem_count(SHARED_RELEASED, current.index);
 		shmem_count(SHARED_TRANSACTIONS, 1);

@@ -12,6 +12,7 @@
 
 #include "hub/wal_reader.h"
 #include "hub/xact_buffer.h"
+#include "proto/job.h"
 
 typedef enum RelVerdict
 {
@@ -21,8 +22,11 @@ typedef enum RelVerdict
 	RELEASE_GAP					/* spilled messages are gone from the WAL */
 } RelVerdict;
 
-/* Begin with a transaction whose commit record was just read. */
-extern void release_begin(BufferedXact *xact, const WalEvent *commit);
+/*
+ * Begin with a transaction whose commit record was just read.  One that was told
+ * of before is only counted.
+ */
+extern void release_begin(BufferedXact *xact, const WalEvent *commit, bool told_before);
 
 /* Is one begun and not done? */
 extern bool release_pending(void);
@@ -30,11 +34,16 @@ extern bool release_pending(void);
 /* Go on with it. */
 extern RelVerdict release_step(void);
 
-/* Forget it, after a gap. */
+/* Has it begun to be told? */
+extern bool release_under_way(void);
+
+/* Forget it, when it is done or after a gap. */
 extern void release_abandon(void);
 
-/* End and time of the commit in hand. */
-extern XLogRecPtr release_commit_lsn(void);
-extern TimestampTz release_committed_at(void);
+/*
+ * What is to be recorded of a transaction that is done: all but restart_lsn.
+ * entry->messages is 0 if it had none.
+ */
+extern void release_describe(CommitEntry *entry);
 
 #endif							/* REALTIME_RELEASE_H */

@@ -80,3 +80,12 @@ sealed_open(const WalEvent *event, WalMessage *message, Slice *body)
 		return SEALED_FORGED;
 	return SEALED_GENUINE;
 }
+
+/*
+ * The served database, as of the last message.
+ */
+Oid
+sealed_database(void)
+{
+	return served;
+}

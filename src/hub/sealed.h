@@ -30,4 +30,7 @@ extern void sealed_init(void);
  */
 extern SealedVerdict sealed_open(const WalEvent *event, WalMessage *message, Slice *body);
 
+/* The database that genuine messages came from. */
+extern Oid	sealed_database(void);
+
 #endif							/* REALTIME_SEALED_H */

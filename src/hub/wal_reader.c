@@ -151,6 +151,16 @@ segment_path(WalReader *reader, XLogSegNo segno, char *path)
 }
 
 /*
+ * The timeline of a record that was read.
+ */
+TimeLineID
+wal_reader_timeline(const WalReader *reader, XLogRecPtr lsn)
+{
+	return reader->history == NIL ? reader->timeline :
+		tliOfPointInHistory(lsn - 1, reader->history);
+}
+
+/*
  * Is the segment that holds lsn still there?
  */
 bool

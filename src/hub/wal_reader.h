@@ -76,6 +76,9 @@ extern XLogRecPtr wal_reader_limit(TimeLineID *timeline);
 /* Where a record will start that nobody has written yet. */
 extern XLogRecPtr wal_reader_tail(void);
 
+/* The timeline on which the record was written that ends at lsn; it was read. */
+extern TimeLineID wal_reader_timeline(const WalReader *reader, XLogRecPtr lsn);
+
 /* Is the segment that holds lsn still there? */
 extern bool wal_reader_available(XLogRecPtr lsn);
 

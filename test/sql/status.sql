@@ -7,10 +7,13 @@ SELECT state IN ('running', 'catching up', 'holding', 'down') AS state,
 	   lag_bytes IS NULL OR lag_bytes >= 0 AS lag_bytes,
 	   lag_ms IS NULL OR lag_ms >= 0 AS lag_ms,
 	   "position" IS NULL OR released IS NULL OR released <= pg_current_wal_insert_lsn() AS released,
-	   gateways >= 0 AND connections >= 0 AND channels >= 0 AND topics >= 0 AS gauges
+	   recorded IS NULL OR recorded <= released AS recorded,
+	   gateways >= 0 AND executors >= 0 AND connections >= 0 AND channels >= 0 AND topics >= 0 AS gauges
 FROM realtime.status();
 -- the server's counters, and those of the gateways summed up
-SELECT counters ?& ARRAY['emitted', 'released', 'transactions', 'rolled_back', 'forged', 'gaps', 'hub_starts'] AS server,
+SELECT counters ?& ARRAY['emitted', 'released', 'transactions', 'rolled_back', 'forged', 'gaps', 'hub_starts',
+						 'recorded', 'record_backlog', 'executor_starts', 'executor_failures', 'queued_jobs'] AS server,
+	   counters ?& ARRAY['jobs_done', 'jobs_busy', 'jobs_unavailable', 'jobs_timed_out', 'jobs_refused', 'jobs_failed'] AS jobs,
 	   counters ?& ARRAY['connections', 'joins', 'messages', 'deliveries', 'slow_closed'] AS gateways,
 	   (SELECT bool_and(jsonb_typeof(v) = 'number') FROM jsonb_each(counters) e(k, v)) AS numbers
 FROM realtime.status();

@@ -1,0 +1,174 @@
+/*-------------------------------------------------------------------------
+ *
+ * calls.c
+ *	  SQL functions that gateways may have called.
+ *
+ * A request to a gateway is parsed and routed there; what it does is an SQL
+ * function of the extension with the shape
+ *
+ *		f(request jsonb, OUT status integer, OUT body jsonb)
+ *
+ * that runs as the executors' role and has the rights it needs by itself.  Only
+ * the functions named here can be called.
+ *
+ * src/exec/calls.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+
+#include "api/utf8_text.h"
+#include "exec/calls.h"
+#include "exec/extension_object.h"
+
+/* What the hub takes from an executor, less what goes with it. */
+#define MAX_REPLY_BYTES (JOB_MAX_BODY - 64)
+
+#define LAST_FUNCTION CALL_CHECK_CHANNELS
+
+#define CALL_COMMAND(name) "SELECT r.status, r.body FROM realtime." name "($1) r"
+
+static const struct
+{
+	const char *name;
+	const char *command;
+	bool		writes;
+}			functions[LAST_FUNCTION + 1] = {
+	[CALL_REALTIME_PUBLISH] = {
+		"http_realtime_publish", CALL_COMMAND("http_realtime_publish"), true
+	},
+	[CALL_CHECK_CHANNELS] = {
+		"check_channels", CALL_COMMAND("check_channels"), false
+	},
+};
+
+/*
+ * Does the function write?
+ */
+bool
+call_writes(Slice body)
+{
+	CallJob		job;
+
+	return job_decode_call(body, &job) && functions[job.function].writes;
+}
+
+/*
+ * The plan of a call, made at its first use; SPI is connected.
+ */
+static SPIPlanPtr
+call_plan(CallFunction function)
+{
+	static SPIPlanPtr plans[LAST_FUNCTION + 1];
+	Oid			type = JSONBOID;
+	SPIPlanPtr	plan = plans[function];
+
+	if (plan != NULL)
+		return plan;
+	plan = SPI_prepare(functions[function].command, 1, &type);
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+	if (SPI_keepplan(plan) != 0)
+		elog(ERROR, "SPI_keepplan failed");
+	plans[function] = plan;
+	return plan;
+}
+
+/*
+ * A request as a value of type jsonb.
+ */
+static Datum
+request_value(Slice request)
+{
+	char	   *copy = pnstrdup(request.data, request.len);
+	char	   *json = pg_any_to_server(copy, (int) request.len, PG_UTF8);
+
+	return DirectFunctionCall1(jsonb_in, CStringGetDatum(json));
+}
+
+/*
+ * A column of the one row that a call has returned.
+ */
+static Datum
+result_column(int number)
+{
+	bool		isnull;
+	Datum		value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc,
+									  number, &isnull);
+
+	if (isnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("function returned no %s", number == 1 ? "status" : "body")));
+	return value;
+}
+
+/*
+ * Encode what a call has returned.
+ */
+static void
+read_result(Bytes *answer)
+{
+	CallReply	reply;
+	int32		status;
+	Jsonb	   *body;
+	char	   *json;
+
+	if (SPI_processed != 1)
+		elog(ERROR, "function returned %llu rows", (unsigned long long) SPI_processed);
+	status = DatumGetInt32(result_column(1));
+	if (status < 100 || status > 599)
+		elog(ERROR, "function returned status %d", status);
+	body = DatumGetJsonbP(result_column(2));
+	json = JsonbToCString(NULL, &body->root, VARSIZE(body));
+	reply.status = (uint16) status;
+	reply.body = utf8_string(json, strlen(json));
+	if (reply.body.len > MAX_REPLY_BYTES)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("function returned a body of %zu bytes", reply.body.len)));
+	if (!job_encode_call_reply(answer, &reply))
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory")));
+}
+
+/*
+ * JOB_CALL.
+ */
+JobOutcome
+call_function(Slice body, Bytes *answer)
+{
+	CallJob		job;
+	Datum		request;
+	Oid			save_user;
+	int			save_context;
+	int			rc;
+
+	if (!job_decode_call(body, &job))
+		ereport(ERROR,
+				(errcode(ERRCODE_PROTOCOL_VIOLATION),
+				 errmsg("the call is malformed")));
+	if (!OidIsValid(extension_function(functions[job.function].name, JSONBOID)))
+		return JOB_UNAVAILABLE;
+	request = request_value(job.request);
+
+	GetUserIdAndSecContext(&save_user, &save_context);
+	SetUserIdAndSecContext(save_user, SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	SPI_connect();
+	rc = SPI_execute_plan(call_plan((CallFunction) job.function), &request, NULL,
+						  !functions[job.function].writes, 0);
+	if (rc != SPI_OK_SELECT)
+		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(rc));
+	read_result(answer);
+	SPI_finish();
+	SetUserIdAndSecContext(save_user, save_context);
+	return JOB_DONE;
+}

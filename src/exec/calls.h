@@ -1,0 +1,21 @@
+/*-------------------------------------------------------------------------
+ *
+ * calls.h
+ *	  SQL functions that gateways may have called.
+ *
+ * src/exec/calls.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef REALTIME_CALLS_H
+#define REALTIME_CALLS_H
+
+#include "proto/job.h"
+
+/* Does the function that a JOB_CALL wants write? */
+extern bool call_writes(Slice body);
+
+/* JOB_CALL. */
+extern JobOutcome call_function(Slice body, Bytes *answer) RT_MUSTCHECK;
+
+#endif							/* REALTIME_CALLS_H */

@@ -1,0 +1,228 @@
+/*-------------------------------------------------------------------------
+ *
+ * job_run.c
+ *	  One job, in a transaction of its own.
+ *
+ * A job either commits and succeeds, or leaves nothing behind: whatever it
+ * raises ends its transaction, is logged once a second at most and becomes an
+ * outcome.  Only the message, the hint and the SQLSTATE are logged, because an
+ * error's other parts may show a client's claims.
+ *
+ * A transaction that only reads is begun as one.  It gets no transaction id and
+ * writes no WAL, and no SQL that it calls can make it write a table.
+ *
+ * src/exec/job_run.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "exec/authorise.h"
+#include "exec/calls.h"
+#include "exec/commits.h"
+#include "exec/job_run.h"
+#include "exec/report.h"
+#include "exec/session.h"
+#include "guc.h"
+
+/* How a kind of job is run. */
+typedef struct JobRules
+{
+	JobOutcome	(*run) (Slice body, Bytes *answer);
+	const char *activity;		/* shown by pg_stat_activity */
+} JobRules;
+
+static const JobRules rules[] = {
+	[JOB_AUTHORISE] = {authorise, "authorise"},
+	[JOB_CALL] = {call_function, "call a function"},
+	[JOB_COMMITS] = {commits_insert, "record commits"},
+	[JOB_POSITION] = {commits_position, "read the last commit"},
+};
+
+/* A job, and how it goes. */
+typedef struct Run
+{
+	JobKind		kind;
+	Slice		body;
+	Bytes	   *answer;
+	bool		writes;			/* is committed; else read-only, rolled back */
+	bool		may_retry;		/* when other transactions were in its way */
+	bool		retry;			/* they were */
+	JobOutcome	outcome;
+} Run;
+
+/*
+ * Does a job write?
+ */
+static bool
+job_writes(JobKind kind, Slice body)
+{
+	return kind == JOB_COMMITS || (kind == JOB_CALL && call_writes(body));
+}
+
+/*
+ * What an error makes of a job.
+ */
+static JobOutcome
+outcome_of(const ErrorData *edata)
+{
+	switch (edata->sqlerrcode)
+	{
+		case ERRCODE_QUERY_CANCELED:
+		case ERRCODE_LOCK_NOT_AVAILABLE:
+			return JOB_TIMED_OUT;
+		default:
+			return JOB_FAILED;
+	}
+}
+
+/*
+ * Log why a job failed.
+ */
+static void
+report_failure(JobKind kind, JobOutcome outcome, const ErrorData *edata)
+{
+	static ReportLimit limits[lengthof(rules)][JOB_FAILED + 1];
+	uint64		unlogged;
+
+	if (!report_due(&limits[kind][outcome], &unlogged))
+		return;
+	ereport(LOG,
+			(errcode(edata->sqlerrcode),
+			 errmsg("realtime executor could not %s: %s", rules[kind].activity,
+					edata->message ? edata->message : "missing error text"),
+			 unlogged > 0 ?
+			 errdetail("SQLSTATE is %s; %llu more failures were not logged.",
+					   unpack_sql_state(edata->sqlerrcode),
+					   (unsigned long long) unlogged) :
+			 errdetail("SQLSTATE is %s.", unpack_sql_state(edata->sqlerrcode)),
+			 edata->hint ? errhint("%s", edata->hint) : 0));
+}
+
+/*
+ * Run a job's transaction.
+ */
+static void
+run_transaction(Run *run)
+{
+	StartTransactionCommand();
+	if (!run->writes)
+		XactReadOnly = true;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	run->outcome = rules[run->kind].run(run->body, run->answer);
+	if (run->writes && run->outcome == JOB_DONE)
+	{
+		PopActiveSnapshot();
+		CommitTransactionCommand();
+	}
+	else
+		AbortCurrentTransaction();
+	session_stop_clock();
+}
+
+/*
+ * A job's transaction has failed.
+ */
+static void
+take_error(Run *run, const ErrorData *edata)
+{
+	run->outcome = outcome_of(edata);
+	run->retry = run->writes && run->may_retry &&
+		(edata->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE ||
+		 edata->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED);
+	if (!run->retry)
+		report_failure(run->kind, run->outcome, edata);
+}
+
+/*
+ * Run a job's transaction; an error ends it and becomes an outcome.
+ */
+static void
+run_caught(Run *run)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		run_transaction(run);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *edata;
+
+		session_stop_clock();
+		MemoryContextSwitchTo(context);
+		edata = CopyErrorData();
+		FlushErrorState();
+		AbortCurrentTransaction();
+		take_error(run, edata);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	if (run->outcome != JOB_DONE)
+		run->answer->len = 0;
+}
+
+/*
+ * Run a job, a second time if the first attempt was unlucky and time is left.
+ */
+static JobOutcome
+run_attempts(JobKind kind, Slice body, Bytes *answer, bool writes)
+{
+	Run			run = {kind, body, answer, writes};
+	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													   realtime_statement_timeout);
+	int			left_ms = realtime_statement_timeout;
+
+	run.may_retry = true;
+	do
+	{
+		session_begin_job(left_ms);
+		run.retry = false;
+		run_caught(&run);
+		run.may_retry = false;
+		session_end_job();
+		if (run.retry)
+			left_ms = (int) TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
+	} while (run.retry && left_ms > 0);
+	return run.outcome;
+}
+
+/*
+ * Run a job.
+ */
+JobOutcome
+job_run(JobKind kind, Slice body, Bytes *answer)
+{
+	static MemoryContext context = NULL;
+	MemoryContext old;
+	JobOutcome	outcome;
+	bool		writes;
+
+	if (!JOB_KIND_VALID(kind))
+		return JOB_UNAVAILABLE;
+	writes = job_writes(kind, body);
+	if (writes && RecoveryInProgress())
+		return JOB_UNAVAILABLE;
+	if (context == NULL)
+		context = AllocSetContextCreate(TopMemoryContext, "realtime job",
+										ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(context);
+
+	pgstat_report_activity(STATE_RUNNING, rules[kind].activity);
+	outcome = run_attempts(kind, body, answer, writes);
+	(void) pgstat_report_stat(false);
+	pgstat_report_activity(STATE_IDLE, NULL);
+
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(context);
+	return outcome;
+}

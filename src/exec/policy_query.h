@@ -1,0 +1,73 @@
+/*-------------------------------------------------------------------------
+ *
+ * policy_query.h
+ *	  The policies of realtime.messages as a query over rows that are not there.
+ *
+ * src/exec/policy_query.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef REALTIME_POLICY_QUERY_H
+#define REALTIME_POLICY_QUERY_H
+
+#include "nodes/plannodes.h"
+#include "rewrite/rowsecurity.h"
+#include "utils/rel.h"
+
+/* What a client would do with a row. */
+typedef enum PolicyCommand
+{
+	POLICY_READ,				/* SELECT id */
+	POLICY_WRITE				/* INSERT (topic, extension) */
+} PolicyCommand;
+
+#define POLICY_COMMANDS 2
+
+/* What stands between the current user and the row. */
+typedef enum PolicyBarrier
+{
+	BARRIER_SCHEMA,				/* no right to use the schema: closed */
+	BARRIER_TABLE,				/* no right to the command: closed */
+	BARRIER_NONE,				/* row-level security does not apply: open */
+	BARRIER_POLICIES,			/* open where the plan says true */
+	BARRIER_REAL_ROW			/* only a row that is there can tell */
+} PolicyBarrier;
+
+typedef struct PolicyQuery
+{
+	PolicyBarrier barrier;
+	PlannedStmt *plan;			/* of BARRIER_POLICIES: one boolean column,
+								 * parameter $1 the rows */
+} PolicyQuery;
+
+/*
+ * Open and lock realtime.messages; NULL if the extension is not there.  Close
+ * it with NoLock.
+ */
+extern Relation policy_open_messages(void);
+
+/*
+ * Find out what the current user may do, as PostgreSQL would.  Raises what
+ * planning the real statement would raise.  All in the current memory context;
+ * there must be an active snapshot.
+ */
+extern PolicyQuery *policy_query_make(Relation messages, PolicyCommand command);
+
+/*
+ * Copies of the policies that apply to the current user, in the order of their
+ * names; without their roles.
+ */
+extern List *policy_query_applicable(Relation messages, PolicyCommand command);
+
+/* The expression of one of them; NULL if it has none for that command. */
+extern Expr *policy_query_expression(const RowSecurityPolicy *policy,
+									 PolicyCommand command);
+
+/*
+ * A plan for one policy by itself, like that of BARRIER_POLICIES; NULL if it
+ * looks at a system column.
+ */
+extern PlannedStmt *policy_query_single(Relation messages, PolicyCommand command,
+										const RowSecurityPolicy *policy);
+
+#endif							/* REALTIME_POLICY_QUERY_H */

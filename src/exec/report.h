@@ -1,0 +1,28 @@
+/*-------------------------------------------------------------------------
+ *
+ * report.h
+ *	  Log what clients bring about, but not as often as they do.
+ *
+ * src/exec/report.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef REALTIME_REPORT_H
+#define REALTIME_REPORT_H
+
+#include "datatype/timestamp.h"
+
+/* Reports of one kind; zero at first. */
+typedef struct ReportLimit
+{
+	TimestampTz at;				/* of the last one that was logged */
+	uint64		unlogged;		/* since then */
+} ReportLimit;
+
+/*
+ * Is it time for another one?  If not, it is counted; if so, *unlogged is the
+ * number of those that were.
+ */
+extern bool report_due(ReportLimit *limit, uint64 *unlogged);
+
+#endif							/* REALTIME_REPORT_H */

@@ -1,0 +1,34 @@
+/*-------------------------------------------------------------------------
+ *
+ * session.h
+ *	  The database session of an executor, kept as it began.
+ *
+ * src/exec/session.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef REALTIME_SESSION_H
+#define REALTIME_SESSION_H
+
+/* Once per process, when it is connected to its database. */
+extern void session_init(void);
+
+/* The configuration was read again. */
+extern void session_reload(void);
+
+/*
+ * Before each job: ends the process if the session is not what it was when it
+ * began (reliability.md D8).  From here on the job can be cancelled, and is
+ * after so many milliseconds.
+ */
+extern void session_begin_job(int timeout_ms);
+
+/* Time is up for whatever runs: now is the time to put things right. */
+extern void session_stop_clock(void);
+
+/*
+ * After each job, whose transaction has ended: drops what outlives one.
+ */
+extern void session_end_job(void);
+
+#endif							/* REALTIME_SESSION_H */

@@ -1,0 +1,161 @@
+/*-------------------------------------------------------------------------
+ *
+ * virtual_row.c
+ *	  Rows of realtime.messages that are not there, and what policies say of them.
+ *
+ * A virtual row has the values that a row with just this topic and extension
+ * would get by its INSERT: those are what policies written for Supabase see, so
+ * event and payload are null and private is false, although it is a private
+ * channel that is asked for (supabase.md 7.2).  The one value that cannot be had
+ * without writing is xid; the row shows the id that the next transaction gets.
+ *
+ * src/exec/virtual_row.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/transam.h"
+#include "access/xact.h"
+#include "executor/execdesc.h"
+#include "executor/executor.h"
+#include "tcop/dest.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "utils/xid8.h"
+
+#include "api/message_row.h"
+#include "api/uuid_v7.h"
+#include "exec/virtual_row.h"
+#include "pg_compat.h"
+
+/* Names the query in whatever watches statements. */
+static const char query_text[] = "/* realtime */ policies of realtime.messages";
+
+/* Takes the rows that a plan gives. */
+typedef struct VerdictReceiver
+{
+	DestReceiver pub;
+	Verdict    *verdicts;
+	int			count;			/* taken so far */
+	int			expected;
+} VerdictReceiver;
+
+/*
+ * One row, as a value of the table's row type.
+ */
+static Datum
+make_row(Relation messages, const char *topic, const char *extension)
+{
+	TupleDesc	desc = RelationGetDescr(messages);
+	MessageAttnums attnums;
+	Datum	   *values = palloc0_array(Datum, desc->natts);
+	bool	   *nulls = palloc_array(bool, desc->natts);
+	pg_uuid_t  *id = palloc_object(pg_uuid_t);
+
+	message_attnums(desc, &attnums);
+	uuid_v7_generate(id);
+	memset(nulls, true, desc->natts * sizeof(bool));
+
+#define SET_COLUMN(column, datum) \
+	(values[attnums.of[column] - 1] = (datum), \
+	 nulls[attnums.of[column] - 1] = false)
+
+	SET_COLUMN(MESSAGE_TOPIC, CStringGetTextDatum(topic));
+	SET_COLUMN(MESSAGE_EXTENSION, CStringGetTextDatum(extension));
+	SET_COLUMN(MESSAGE_PRIVATE, BoolGetDatum(false));
+	SET_COLUMN(MESSAGE_UPDATED_AT, TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()));
+	SET_COLUMN(MESSAGE_INSERTED_AT, TimestampTzGetDatum(GetCurrentTimestamp()));
+	SET_COLUMN(MESSAGE_ID, UUIDPGetDatum(id));
+	SET_COLUMN(MESSAGE_SKIP_BROADCAST, BoolGetDatum(false));
+	SET_COLUMN(MESSAGE_XID, FullTransactionIdGetDatum(ReadNextFullTransactionId()));
+
+#undef SET_COLUMN
+
+	return heap_copy_tuple_as_datum(heap_form_tuple(desc, values, nulls), desc);
+}
+
+/*
+ * The parameter of a plan: an array of rows.
+ */
+static ParamListInfo
+make_rows(Relation messages, const char *topic, const char *const *extensions, int n)
+{
+	Oid			type = messages->rd_rel->reltype;
+	Datum	   *rows = palloc_array(Datum, n);
+	ParamListInfo params = makeParamList(1);
+
+	for (int i = 0; i < n; i++)
+		rows[i] = make_row(messages, topic, extensions[i]);
+	params->params[0].value =
+		PointerGetDatum(construct_array(rows, n, type, -1, false, TYPALIGN_DOUBLE));
+	params->params[0].isnull = false;
+	params->params[0].pflags = PARAM_FLAG_CONST;
+	params->params[0].ptype = get_array_type(type);
+	return params;
+}
+
+/*
+ * DestReceiver: one row's verdict.
+ */
+static bool
+receive_verdict(TupleTableSlot *slot, DestReceiver *self)
+{
+	VerdictReceiver *receiver = (VerdictReceiver *) self;
+	bool		isnull;
+	bool		value = DatumGetBool(slot_getattr(slot, 1, &isnull));
+
+	if (receiver->count == receiver->expected)
+		elog(ERROR, "policies gave more than %d verdicts", receiver->expected);
+	receiver->verdicts[receiver->count++] = isnull ? VERDICT_NULL :
+		value ? VERDICT_TRUE : VERDICT_FALSE;
+	return true;
+}
+
+/*
+ * DestReceiver: nothing to begin.
+ */
+static void
+begin_verdicts(DestReceiver *self, int operation, TupleDesc desc)
+{
+}
+
+/*
+ * DestReceiver: nothing to end.
+ */
+static void
+end_verdicts(DestReceiver *self)
+{
+}
+
+/*
+ * Run a plan.
+ */
+void
+virtual_row_ask(PlannedStmt *plan, Relation messages, const char *topic,
+				const char *const *extensions, int n, Verdict *verdicts)
+{
+	VerdictReceiver receiver = {
+		{receive_verdict, begin_verdicts, end_verdicts, end_verdicts, DestNone},
+		verdicts, 0, n
+	};
+	ParamListInfo params = make_rows(messages, topic, extensions, n);
+	QueryDesc  *desc;
+
+	/* taken after all locks: what they kept away is seen */
+	PushActiveSnapshot(GetTransactionSnapshot());
+	desc = CreateQueryDesc(plan, query_text, GetActiveSnapshot(), InvalidSnapshot,
+						   &receiver.pub, params, NULL, 0);
+	ExecutorStart(desc, 0);
+	RunWholeQuery(desc);
+	ExecutorFinish(desc);
+	ExecutorEnd(desc);
+	FreeQueryDesc(desc);
+	PopActiveSnapshot();
+	if (receiver.count != n)
+		elog(ERROR, "policies gave %d verdicts instead of %d", receiver.count, n);
+}

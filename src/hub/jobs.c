@@ -1,0 +1,333 @@
+/*-------------------------------------------------------------------------
+ *
+ * jobs.c
+ *	  Work that waits for an executor, and whom to tell of its end.
+ *
+ * The hub's own jobs come first, then calls, then authorisations, each kind in
+ * the order of arrival.  Every job gets exactly one answer: an executor's, or
+ * one of ours where there is no room for it (JOB_BUSY at once), where it has
+ * waited longer than clients do (JOB_BUSY), or where nobody can run it.
+ *
+ * What waits is bounded by realtime.max_queued_jobs, each with JOB_MAX_BODY at
+ * most: 64 MB with the defaults, if clients use all of their tokens' bytes.
+ * The hub's own jobs are one at a time (hub/recorder.c) and not counted.
+ *
+ * Who runs jobs is executors.c, which asks here and is not known here.
+ *
+ * src/hub/jobs.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "guc.h"
+#include "hub/bus_server.h"
+#include "hub/jobs.h"
+#include "shmem.h"
+
+/* supabase-js gives a join 10 s: an answer should be there before. */
+#define MAX_WAIT_MS 8000
+
+/* In the order in which they are run. */
+typedef enum JobClass
+{
+	CLASS_OWN,
+	CLASS_CALL,
+	CLASS_AUTHORISE,
+	CLASS_COUNT
+} JobClass;
+
+static MemoryContext jobs_context = NULL;
+static dlist_head queues[CLASS_COUNT];
+static dlist_head running = DLIST_STATIC_INIT(running);
+static int	queued = 0;			/* all classes */
+static int	queued_own = 0;
+static uint64 last_id = 0;
+
+/*
+ * Set up; once per process.
+ */
+void
+jobs_init(void)
+{
+	jobs_context = AllocSetContextCreate(TopMemoryContext, "realtime jobs",
+										 ALLOCSET_DEFAULT_SIZES);
+	for (int i = 0; i < CLASS_COUNT; i++)
+		dlist_init(&queues[i]);
+}
+
+/*
+ * Which queue a kind of job waits in.
+ */
+static JobClass
+class_of(JobKind kind)
+{
+	switch (kind)
+	{
+		case JOB_AUTHORISE:
+			return CLASS_AUTHORISE;
+		case JOB_CALL:
+			return CLASS_CALL;
+		default:
+			return CLASS_OWN;
+	}
+}
+
+/*
+ * Tell a gateway of the end of a job.
+ */
+static void
+answer(int gateway, uint64 gateway_id, JobOutcome outcome, Slice body)
+{
+	BusResult	result = {0};
+
+	result.id = gateway_id;
+	result.outcome = (uint8) outcome;
+	bus_server_send(gateway, BUS_RESULT,
+					slice_make((const char *) &result, sizeof(result)), body);
+}
+
+/*
+ * Count how a job has ended.
+ */
+static void
+count_end(JobOutcome outcome)
+{
+	shmem_count((SharedCounter) (SHARED_JOBS_DONE + outcome), 1);
+}
+
+/*
+ * Queue a job.  NULL for want of memory.
+ */
+static Job *
+enqueue(JobKind kind, Slice head, Slice rest)
+{
+	Job		   *job = MemoryContextAllocExtended(jobs_context,
+												 offsetof(Job, body) + head.len + rest.len,
+												 MCXT_ALLOC_HUGE | MCXT_ALLOC_NO_OOM);
+
+	if (job == NULL)
+		return NULL;
+	memset(job, 0, offsetof(Job, body));
+	job->id = ++last_id;
+	job->kind = kind;
+	job->gateway = NO_GATEWAY;
+	job->queued_at = GetCurrentTimestamp();
+	job->len = head.len + rest.len;
+	if (head.len > 0)
+		memcpy(job->body, head.data, head.len);
+	if (rest.len > 0)
+		memcpy(job->body + head.len, rest.data, rest.len);
+	dlist_push_tail(&queues[class_of(kind)], &job->node);
+	queued++;
+	queued_own += class_of(kind) == CLASS_OWN ? 1 : 0;
+	return job;
+}
+
+/*
+ * Take a job out of its queue.
+ */
+static void
+dequeue(Job *job)
+{
+	dlist_delete(&job->node);
+	queued--;
+	queued_own -= class_of(job->kind) == CLASS_OWN ? 1 : 0;
+}
+
+/*
+ * May a gateway ask for this?
+ */
+static bool
+is_valid(const BusJob *job, Slice body)
+{
+	AuthoriseJob authorise;
+	CallJob		call;
+
+	if (body.len > JOB_MAX_BODY)
+		return false;
+	switch (job->kind)
+	{
+		case JOB_AUTHORISE:
+			return job_decode_authorise(body, &authorise);
+		case JOB_CALL:
+			return job_decode_call(body, &call);
+		default:
+			return false;
+	}
+}
+
+/*
+ * Queue what a gateway asks for.
+ */
+bool
+jobs_add(int gateway, const BusJob *asked, Slice body)
+{
+	Job		   *job = NULL;
+
+	if (!is_valid(asked, body))
+		return false;
+	if (queued - queued_own < realtime_max_queued_jobs)
+		job = enqueue((JobKind) asked->kind, slice_make(NULL, 0), body);
+	if (job == NULL)
+	{
+		count_end(JOB_BUSY);
+		answer(gateway, asked->id, JOB_BUSY, slice_make(NULL, 0));
+		return true;
+	}
+	job->gateway = gateway;
+	job->gateway_id = asked->id;
+	return true;
+}
+
+/*
+ * Queue a job of the hub's own.
+ */
+void
+jobs_add_own(JobKind kind, Slice head, Slice rest, JobEnded ended)
+{
+	Job		   *job = enqueue(kind, head, rest);
+
+	if (job != NULL)
+		job->ended = ended;
+	else
+		ended(JOB_BUSY, slice_make(NULL, 0), false);
+}
+
+/*
+ * Jobs that wait.
+ */
+int
+jobs_queued(void)
+{
+	return queued;
+}
+
+/*
+ * The next job.
+ */
+Job *
+jobs_take(void)
+{
+	for (int i = 0; i < CLASS_COUNT; i++)
+	{
+		Job		   *job;
+
+		if (dlist_is_empty(&queues[i]))
+			continue;
+		job = dlist_head_element(Job, node, &queues[i]);
+		dequeue(job);
+		dlist_push_tail(&running, &job->node);
+		return job;
+	}
+	return NULL;
+}
+
+/*
+ * Tell of the end of a job that is in no list any more, and free it.
+ */
+static void
+finish(Job *job, JobOutcome outcome, Slice body, bool answered)
+{
+	count_end(outcome);
+	if (job->ended)
+		job->ended(outcome, body, answered);
+	else if (job->gateway != NO_GATEWAY)
+		answer(job->gateway, job->gateway_id, outcome, body);
+	pfree(job);
+}
+
+/*
+ * A job that was taken has ended.
+ */
+void
+jobs_end(Job *job, JobOutcome outcome, Slice body, bool answered)
+{
+	dlist_delete(&job->node);
+	finish(job, outcome, body, answered);
+}
+
+/*
+ * End the jobs at a queue's head that were queued at or before a time.
+ */
+static void
+end_until(dlist_head *queue, TimestampTz queued_until, JobOutcome outcome)
+{
+	while (!dlist_is_empty(queue))
+	{
+		Job		   *job = dlist_head_element(Job, node, queue);
+
+		if (job->queued_at > queued_until)
+			break;
+		dequeue(job);
+		finish(job, outcome, slice_make(NULL, 0), false);
+	}
+}
+
+/*
+ * End all that wait.
+ */
+void
+jobs_end_queued(JobOutcome outcome)
+{
+	/* whoever is told may ask for the next one, which has to wait */
+	TimestampTz now = GetCurrentTimestamp();
+
+	for (int i = 0; i < CLASS_COUNT; i++)
+		end_until(&queues[i], now, outcome);
+}
+
+/*
+ * End those that have waited for too long.
+ */
+long
+jobs_expire(TimestampTz now)
+{
+	long		soonest = -1;
+
+	for (int i = 0; i < CLASS_COUNT; i++)
+	{
+		long		left;
+
+		end_until(&queues[i], now - MAX_WAIT_MS * INT64CONST(1000), JOB_BUSY);
+		if (dlist_is_empty(&queues[i]))
+			continue;
+		left = MAX_WAIT_MS -
+			(long) ((now - dlist_head_element(Job, node, &queues[i])->queued_at) / 1000);
+		if (soonest < 0 || left < soonest)
+			soonest = left;
+	}
+	return soonest;
+}
+
+/*
+ * A gateway is gone.
+ */
+void
+jobs_forget_gateway(int gateway)
+{
+	dlist_mutable_iter iter;
+
+	for (int i = 0; i < CLASS_COUNT; i++)
+	{
+		dlist_foreach_modify(iter, &queues[i])
+		{
+			Job		   *job = dlist_container(Job, node, iter.cur);
+
+			if (job->gateway != gateway)
+				continue;
+			dequeue(job);
+			pfree(job);
+		}
+	}
+	dlist_foreach_modify(iter, &running)
+	{
+		Job		   *job = dlist_container(Job, node, iter.cur);
+
+		if (job->gateway == gateway)
+			job->gateway = NO_GATEWAY;
+	}
+}

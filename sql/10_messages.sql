@@ -52,7 +52,7 @@ CREATE FUNCTION realtime.note_move() RETURNS trigger
 	LANGUAGE C VOLATILE PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'note_move';
 COMMENT ON FUNCTION realtime.note_move() IS
-	'trigger of realtime.messages: an UPDATE that moves a row to another partition is no new message';
+	'trigger of realtime.messages: an UPDATE that moves a row to another partition is no new message, and none changes xid';
 
 -- Whoever could put these on a table of his own could publish to any topic.
 REVOKE EXECUTE ON FUNCTION realtime.publish_message(), realtime.note_move() FROM PUBLIC;
@@ -62,5 +62,5 @@ CREATE TRIGGER messages_publish
 	FOR EACH ROW EXECUTE FUNCTION realtime.publish_message();
 
 CREATE TRIGGER messages_note_move
-	BEFORE UPDATE OF inserted_at ON realtime.messages
+	BEFORE UPDATE OF inserted_at, xid ON realtime.messages
 	FOR EACH ROW EXECUTE FUNCTION realtime.note_move();

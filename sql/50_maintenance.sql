@@ -1,6 +1,6 @@
 --
--- Partitions of realtime.messages: one for each UTC day, made ahead, dropped
--- when realtime.retention says so.
+-- Partitions of realtime.messages and realtime.commits: one for each UTC day,
+-- made ahead, dropped when realtime.retention says so.
 --
 -- Called every hour by the worker "realtime maintenance", and by hand wherever
 -- none runs.  It never lets senders wait longer than lock_timeout: what cannot
@@ -12,10 +12,15 @@
 -- Partitions belong to the extension, so DROP EXTENSION drops them and pg_dump
 -- leaves them out; CREATE EXTENSION in the restored database makes new ones.
 --
--- Rows that came while their day had no partition are in messages_default.  A
+-- Rows that came while their day had no partition are in <table>_default.  A
 -- few of them move to the partition when it is made; where there are many, the
--- day is left to messages_default, and its rows are deleted when they are old.
+-- day is left to <table>_default, and its rows are deleted when they are old.
 --
+
+CREATE FUNCTION realtime.daily_tables(OUT name text, OUT time_column text) RETURNS SETOF record
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+	AS $$ VALUES ('messages', 'inserted_at'), ('commits', 'committed_at') $$;
 
 CREATE FUNCTION realtime.is_member(partition regclass) RETURNS boolean
 	LANGUAGE sql STABLE PARALLEL SAFE
@@ -27,41 +32,54 @@ CREATE FUNCTION realtime.is_member(partition regclass) RETURNS boolean
 					 AND d.deptype = 'e')
 $$;
 
-CREATE FUNCTION realtime.make_partition(day date) RETURNS text
+-- The hub goes on from the newest row of realtime.commits when it starts, so
+-- that one stays, however old it is.
+CREATE FUNCTION realtime.holds_newest_commit(partition regclass) RETURNS boolean
+	LANGUAGE sql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+	AS $$
+	SELECT EXISTS (SELECT FROM (SELECT c.tableoid FROM realtime.commits c
+								ORDER BY c.lsn DESC LIMIT 1) newest
+				   WHERE newest.tableoid = partition)
+$$;
+
+CREATE FUNCTION realtime.make_partition(parent text, day date) RETURNS text
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 	SET timezone = 'UTC'
 	AS $$
 DECLARE
 	most_moved CONSTANT integer := 10000;
-	name CONSTANT text := 'messages_' || to_char(day, 'YYYY_MM_DD');
-	day_start CONSTANT timestamptz := day::timestamptz;
-	day_end CONSTANT timestamptz := (day + 1)::timestamptz;
+	name CONSTANT text := parent || to_char(day, '_YYYY_MM_DD');
+	strays text;
 	stray integer;
+	model record;
 BEGIN
-	SELECT count(*) INTO stray
-	FROM (SELECT FROM ONLY realtime.messages_default m
-		  WHERE m.inserted_at >= day_start AND m.inserted_at < day_end
-		  LIMIT most_moved + 1) s;
+	SELECT format('FROM ONLY realtime.%1$I s WHERE s.%2$I >= %3$L AND s.%2$I < %4$L',
+				  parent || '_default', t.time_column, day::timestamptz, (day + 1)::timestamptz)
+	INTO STRICT strays
+	FROM realtime.daily_tables() t WHERE t.name = parent;
+	EXECUTE format('SELECT count(*) FROM (SELECT %s LIMIT %s) s', strays, most_moved + 1) INTO stray;
 	IF stray > most_moved THEN
-		RETURN 'left to messages_default:';
+		RETURN format('left to %s_default:', parent);
 	END IF;
 
 	-- made apart and attached, which locks out nobody but other maintenance
-	EXECUTE format('CREATE TABLE realtime.%I (LIKE realtime.messages INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE INCLUDING COMPRESSION)', name);
-	EXECUTE format('ALTER TABLE realtime.%I OWNER TO %I', name,
-				   (SELECT pg_get_userbyid(c.relowner) FROM pg_class c
-					WHERE c.oid = 'realtime.messages'::regclass));
-	EXECUTE format('ALTER TABLE realtime.%I ENABLE ROW LEVEL SECURITY', name);
-	IF stray > 0 THEN
-		LOCK TABLE realtime.messages_default IN SHARE ROW EXCLUSIVE MODE;
-		EXECUTE format('WITH moved AS (DELETE FROM ONLY realtime.messages_default m'
-					   ' WHERE m.inserted_at >= %L AND m.inserted_at < %L RETURNING m.*)'
-					   ' INSERT INTO realtime.%I SELECT * FROM moved',
-					   day_start, day_end, name);
+	EXECUTE format('CREATE TABLE realtime.%I (LIKE realtime.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE INCLUDING COMPRESSION)',
+				   name, parent);
+	SELECT c.relowner::regrole AS owner, c.relrowsecurity AS has_policies INTO STRICT model
+	FROM pg_class c WHERE c.oid = format('realtime.%I', parent)::regclass;
+	EXECUTE format('ALTER TABLE realtime.%I OWNER TO %s', name, model.owner);
+	IF model.has_policies THEN
+		EXECUTE format('ALTER TABLE realtime.%I ENABLE ROW LEVEL SECURITY', name);
 	END IF;
-	EXECUTE format('ALTER TABLE realtime.messages ATTACH PARTITION realtime.%I FOR VALUES FROM (%L) TO (%L)',
-				   name, day_start, day_end);
+	IF stray > 0 THEN
+		EXECUTE format('LOCK TABLE realtime.%I IN SHARE ROW EXCLUSIVE MODE', parent || '_default');
+		EXECUTE format('WITH moved AS (DELETE %s RETURNING s.*) INSERT INTO realtime.%I SELECT * FROM moved',
+					   strays, name);
+	END IF;
+	EXECUTE format('ALTER TABLE realtime.%I ATTACH PARTITION realtime.%I FOR VALUES FROM (%L) TO (%L)',
+				   parent, name, day::timestamptz, (day + 1)::timestamptz);
 	-- in the extension's own script it is a member already
 	IF NOT realtime.is_member(format('realtime.%I', name)::regclass) THEN
 		EXECUTE format('ALTER EXTENSION realtime ADD TABLE realtime.%I', name);
@@ -74,9 +92,14 @@ CREATE FUNCTION realtime.drop_partition(partition regclass) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 	AS $$
+DECLARE
+	parent regclass;
 BEGIN
-	-- the table first: once that is locked, nothing else can fail
-	LOCK TABLE realtime.messages IN ACCESS EXCLUSIVE MODE;
+	SELECT i.inhparent INTO parent FROM pg_inherits i WHERE i.inhrelid = partition;
+	IF parent IS NOT NULL THEN
+		-- the table first: once that is locked, nothing else can fail
+		EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', parent);
+	END IF;
 	IF NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = partition) THEN
 		RETURN;					-- somebody else was faster
 	END IF;
@@ -88,47 +111,24 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION realtime.maintain(OUT action text, OUT partition text)
+CREATE FUNCTION realtime.make_partitions(parent text, oldest timestamptz, OUT action text, OUT partition text)
 	RETURNS SETOF record
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 	SET timezone = 'UTC'
-	SET lock_timeout = '100ms'
 	AS $$
 DECLARE
 	days_ahead CONSTANT integer := 3;
-	today CONSTANT date := current_date;
-	retention CONSTANT interval := current_setting('realtime.retention')::interval;
-	oldest timestamptz := '-infinity';
-	deleted bigint;
 	day date;
-	old record;
 BEGIN
-	BEGIN
-		LOCK TABLE realtime.messages IN SHARE UPDATE EXCLUSIVE MODE;
-	EXCEPTION WHEN lock_not_available THEN
-		RETURN;
-	END;
-
-	IF retention > interval '0' THEN
-		oldest := now() - retention;
-		DELETE FROM ONLY realtime.messages_default m WHERE m.inserted_at < oldest;
-		GET DIAGNOSTICS deleted = ROW_COUNT;
-		IF deleted > 0 THEN
-			action := format('deleted %s old rows from', deleted);
-			partition := 'messages_default';
-			RETURN NEXT;
-		END IF;
-	END IF;
-
-	FOR day IN SELECT today + n FROM generate_series(-1, days_ahead) n LOOP
-		partition := 'messages_' || to_char(day, 'YYYY_MM_DD');
+	FOR day IN SELECT current_date + n FROM generate_series(-1, days_ahead) n LOOP
+		partition := parent || to_char(day, '_YYYY_MM_DD');
 		CONTINUE WHEN to_regclass(format('realtime.%I', partition)) IS NOT NULL
 			OR (day + 1)::timestamptz <= oldest;
 		BEGIN
-			action := realtime.make_partition(day);
+			action := realtime.make_partition(parent, day);
 		EXCEPTION
-			-- the lock, or a row that came to messages_default meanwhile
+			-- the lock, or a row that came to the DEFAULT partition meanwhile
 			WHEN lock_not_available OR check_violation THEN
 				action := 'put off';
 			-- one day's trouble, as a partition made by hand that overlaps,
@@ -139,16 +139,28 @@ BEGIN
 		END;
 		RETURN NEXT;
 	END LOOP;
+END
+$$;
 
+CREATE FUNCTION realtime.drop_partitions(parent text, oldest timestamptz, OUT action text, OUT partition text)
+	RETURNS SETOF record
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+	SET timezone = 'UTC'
+	AS $$
+DECLARE
+	old record;
+BEGIN
 	FOR old IN
 		SELECT c.oid::regclass AS table, c.relname AS name
 		FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-		WHERE i.inhparent = 'realtime.messages'::regclass
-		  AND c.relname ~ '^messages_\d{4}_\d\d_\d\d$'
+		WHERE i.inhparent = format('realtime.%I', parent)::regclass
+		  AND c.relname ~ ('^' || parent || '_\d{4}_\d\d_\d\d$')
 		ORDER BY c.relname
 	LOOP
 		BEGIN
-			CONTINUE WHEN (to_date(substr(old.name, 10), 'YYYY_MM_DD') + 1)::timestamptz > oldest;
+			CONTINUE WHEN (to_date(right(old.name, 10), 'YYYY_MM_DD') + 1)::timestamptz > oldest
+				OR realtime.holds_newest_commit(old.table);
 			PERFORM realtime.drop_partition(old.table);
 			action := 'dropped';
 		EXCEPTION
@@ -163,12 +175,68 @@ BEGIN
 	END LOOP;
 END
 $$;
+
+-- Old rows of the DEFAULT partition; returns their number.
+CREATE FUNCTION realtime.delete_strays(parent text, oldest timestamptz) RETURNS bigint
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+	AS $$
+DECLARE
+	deleted bigint;
+BEGIN
+	CASE
+		WHEN oldest = '-infinity' THEN
+			RETURN 0;			-- everything is kept
+		WHEN parent = 'messages' THEN
+			DELETE FROM ONLY realtime.messages_default m WHERE m.inserted_at < oldest;
+		WHEN parent = 'commits' THEN
+			DELETE FROM ONLY realtime.commits_default c WHERE c.committed_at < oldest
+				AND c.lsn < (SELECT max(n.lsn) FROM realtime.commits n);
+	END CASE;
+	GET DIAGNOSTICS deleted = ROW_COUNT;
+	RETURN deleted;
+END
+$$;
+
+CREATE FUNCTION realtime.maintain(OUT action text, OUT partition text)
+	RETURNS SETOF record
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+	SET timezone = 'UTC'
+	SET lock_timeout = '100ms'
+	AS $$
+DECLARE
+	retention CONSTANT interval := current_setting('realtime.retention')::interval;
+	oldest CONSTANT timestamptz := CASE WHEN retention > interval '0' THEN now() - retention ELSE '-infinity' END;
+	parent text;
+	deleted bigint;
+BEGIN
+	BEGIN
+		LOCK TABLE realtime.messages IN SHARE UPDATE EXCLUSIVE MODE;
+	EXCEPTION WHEN lock_not_available THEN
+		RETURN;
+	END;
+
+	FOR parent IN SELECT t.name FROM realtime.daily_tables() t LOOP
+		deleted := realtime.delete_strays(parent, oldest);
+		IF deleted > 0 THEN
+			action := format('deleted %s old rows from', deleted);
+			partition := parent || '_default';
+			RETURN NEXT;
+		END IF;
+		RETURN QUERY SELECT * FROM realtime.make_partitions(parent, oldest);
+		RETURN QUERY SELECT * FROM realtime.drop_partitions(parent, oldest);
+	END LOOP;
+END
+$$;
 COMMENT ON FUNCTION realtime.maintain() IS
-	'make partitions of realtime.messages ahead and drop those that are too old';
+	'make partitions of realtime.messages and realtime.commits ahead and drop those that are too old';
 
 REVOKE EXECUTE ON FUNCTION
-	realtime.is_member(regclass), realtime.make_partition(date),
-	realtime.drop_partition(regclass), realtime.maintain()
+	realtime.daily_tables(), realtime.is_member(regclass), realtime.holds_newest_commit(regclass),
+	realtime.make_partition(text, date), realtime.drop_partition(regclass),
+	realtime.make_partitions(text, timestamptz), realtime.drop_partitions(text, timestamptz),
+	realtime.delete_strays(text, timestamptz), realtime.maintain()
 	FROM PUBLIC;
 
 SELECT count(*) AS partitions FROM realtime.maintain();

@@ -4,16 +4,8 @@
 --
 
 DO $$
-DECLARE
-	role name;
 BEGIN
-	FOR role IN
-		SELECT r.rolname FROM pg_roles r
-		WHERE r.rolname = ANY (ARRAY['anon', 'authenticated', 'service_role']::name[])
-	LOOP
-		EXECUTE format('GRANT USAGE ON SCHEMA realtime TO %I', role);
-		EXECUTE format('GRANT SELECT, INSERT, UPDATE ON realtime.messages TO %I', role);
-	END LOOP;
+	PERFORM realtime.grant_to_api_roles();
 
 	IF current_database() <> current_setting('realtime.database') THEN
 		RAISE WARNING 'messages of database "%" are not served', current_database()

@@ -1,14 +1,20 @@
--- The demo's tables: rooms and the messages in them, with the trigger
--- functions of Supabase's guide (only its doubled "AS $$" is mended).
+-- The demo's tables: rooms, their members and the messages in them, with the
+-- trigger functions and the policies of Supabase's guide (only its doubled
+-- "AS $$" and one word of a policy are mended).
 
 CREATE TABLE rooms (
-	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
 	name text NOT NULL
+);
+
+CREATE TABLE room_members (
+	user_id uuid NOT NULL,
+	room_id uuid NOT NULL REFERENCES rooms
 );
 
 CREATE TABLE room_messages (
 	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-	room_id bigint NOT NULL REFERENCES rooms,
+	room_id uuid NOT NULL REFERENCES rooms,
 	author text NOT NULL,
 	body text NOT NULL,
 	status text NOT NULL DEFAULT 'sent'
@@ -85,4 +91,36 @@ CREATE TRIGGER status_broadcast_trigger
 	AFTER INSERT OR UPDATE OF status ON room_messages
 	FOR EACH ROW EXECUTE FUNCTION notify_custom_event();
 
-INSERT INTO rooms (name) VALUES ('lobby');
+-- Who may listen to the private channel of a room: its members.
+CREATE POLICY "room_members_can_read" ON realtime.messages
+FOR SELECT TO authenticated
+USING (
+  topic LIKE 'room:%' AND
+  EXISTS (
+    SELECT 1 FROM room_members
+    WHERE user_id = auth.uid()
+    AND room_id = SPLIT_PART(topic, ':', 2)::uuid
+  )
+);
+
+-- ... and who may send to it.  The guide has USING, which PostgreSQL refuses for
+-- INSERT.
+CREATE POLICY "room_members_can_write" ON realtime.messages
+FOR INSERT TO authenticated
+WITH CHECK (
+  topic LIKE 'room:%' AND
+  EXISTS (
+    SELECT 1 FROM room_members
+    WHERE user_id = auth.uid()
+    AND room_id = SPLIT_PART(topic, ':', 2)::uuid
+  )
+);
+
+CREATE INDEX idx_room_members_user_room
+ON room_members(user_id, room_id);
+
+-- The policies read it with the rights of the client's role.
+GRANT SELECT ON room_members TO authenticated;
+
+INSERT INTO rooms VALUES ('7b0c0a52-6f0e-4a8e-9a64-3a7a2f1d9d01', 'lobby');
+INSERT INTO room_members VALUES ('550e8400-e29b-41d4-a716-446655440000', '7b0c0a52-6f0e-4a8e-9a64-3a7a2f1d9d01');

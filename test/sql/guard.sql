@@ -42,6 +42,48 @@ CREATE FUNCTION realtime.topic() RETURNS text LANGUAGE sql RETURN 'mine';
 CREATE EXTENSION realtime;					-- fails
 DROP FUNCTION realtime.topic();
 
+-- a role for the executors that could do more than they, or that others could use
+CREATE FUNCTION create_extension() RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	detail text;
+	hint text;
+BEGIN
+	CREATE EXTENSION realtime;
+	DROP EXTENSION realtime;
+	RETURN 'created';
+EXCEPTION WHEN insufficient_privilege THEN
+	GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+	RETURN concat_ws(E'\n', SQLERRM, detail, hint);
+END
+$$;
+\pset format unaligned
+\pset tuples_only on
+CREATE ROLE realtime_executor;
+SELECT create_extension();
+ALTER ROLE realtime_executor LOGIN NOINHERIT CONNECTION LIMIT 0;
+SELECT create_extension();
+ALTER ROLE realtime_executor SUPERUSER CREATEDB CREATEROLE REPLICATION BYPASSRLS CONNECTION LIMIT 1 PASSWORD 'guess';
+SELECT create_extension();
+ALTER ROLE realtime_executor LOGIN NOINHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS CONNECTION LIMIT 0 PASSWORD NULL;
+SELECT create_extension();
+GRANT realtime_executor TO realtime_mallory;
+SELECT create_extension();
+REVOKE realtime_executor FROM realtime_mallory;
+GRANT realtime_mallory TO realtime_executor;
+GRANT pg_write_server_files TO realtime_mallory;
+SELECT create_extension();
+REVOKE pg_write_server_files FROM realtime_mallory;
+SELECT create_extension();
+-- made where it is absent
+DROP OWNED BY realtime_executor;
+DROP ROLE realtime_executor;
+SELECT create_extension();
+SELECT rolcanlogin, rolinherit, rolsuper, rolcreatedb, rolcreaterole, rolreplication, rolbypassrls, rolconnlimit, rolpassword IS NULL
+FROM pg_authid WHERE rolname = 'realtime_executor';
+\pset format aligned
+\pset tuples_only off
+DROP FUNCTION create_extension;
+
 -- a safe schema is fine, and a search path full of traps does no harm
 CREATE SCHEMA traps;
 CREATE FUNCTION traps.now() RETURNS timestamptz LANGUAGE sql RETURN '2000-01-01'::timestamptz;

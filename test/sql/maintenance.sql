@@ -2,7 +2,7 @@
 -- realtime.maintain(): partitions ahead, old ones dropped, strays moved.
 --
 SET timezone = 'Pacific/Kiritimati';		-- days are UTC days wherever one is
-TRUNCATE realtime.messages;
+TRUNCATE realtime.messages, realtime.commits;
 -- nothing to do
 SELECT * FROM realtime.maintain();
 
@@ -12,7 +12,11 @@ CREATE FUNCTION test.partition(n integer) RETURNS text LANGUAGE sql
 	RETURN 'messages_' || to_char(test.day(n) AT TIME ZONE 'UTC', 'YYYY_MM_DD');
 -- what maintain() says, with days counted from today
 CREATE FUNCTION test.maintain() RETURNS SETOF text LANGUAGE sql AS $$
-	SELECT m.action || ' ' || coalesce('day ' || (SELECT n FROM generate_series(-9, 9) n WHERE test.partition(n) = m.partition), m.partition)
+	SELECT m.action || ' ' ||
+		   coalesce((SELECT CASE WHEN m.partition ~ '^commits' THEN 'commits of ' ELSE '' END || 'day ' || n
+					 FROM generate_series(-9, 9) n
+					 WHERE m.partition IN (test.partition(n), replace(test.partition(n), 'messages', 'commits'))),
+					m.partition)
 	FROM realtime.maintain() m
 $$;
 CREATE FUNCTION test.drop_day(n integer) RETURNS void LANGUAGE plpgsql AS $$
@@ -82,7 +86,7 @@ SELECT topic FROM test.published(:'start');
 
 -- old ones go, with their rows, and old rows of the DEFAULT partition
 CREATE FUNCTION test.make_day(n integer) RETURNS text LANGUAGE sql AS $$
-	SELECT realtime.make_partition((test.day(n) AT TIME ZONE 'UTC')::date)
+	SELECT realtime.make_partition('messages', (test.day(n) AT TIME ZONE 'UTC')::date)
 $$;
 SELECT n, test.make_day(n) FROM generate_series(-6, -2) n;
 SELECT test.send_at(n, 'day ' || n) FROM generate_series(-8, -2) n;
@@ -91,6 +95,38 @@ SELECT test.maintain();
 SELECT * FROM test.places() WHERE topic LIKE 'day %';
 SELECT test.maintain();
 SELECT realtime.drop_partition(('realtime.' || test.partition(n))::regclass) FROM generate_series(-3, -2) n;
+
+-- realtime.commits goes by the same days
+CREATE FUNCTION test.commit_at(n integer, at pg_lsn) RETURNS void LANGUAGE sql AS $$
+	INSERT INTO realtime.commits (lsn, xid, messages, committed_at, restart_lsn, epoch, timeline)
+	VALUES (at, '1000', 1, test.day(n) + interval '1 hour', at, 1, 1)
+$$;
+CREATE FUNCTION test.commit_places(OUT lsn pg_lsn, OUT day text, OUT place text) RETURNS SETOF record LANGUAGE sql AS $$
+	SELECT c.lsn, 'day ' || (c.committed_at AT TIME ZONE 'UTC')::date - (now() AT TIME ZONE 'UTC')::date,
+		   CASE p.relname WHEN 'commits_default' THEN 'default' ELSE 'own partition' END
+	FROM realtime.commits c JOIN pg_class p ON p.oid = c.tableoid WHERE c.lsn > 'FFFFFFFF/0' ORDER BY c.lsn
+$$;
+SELECT realtime.drop_partition(replace('realtime.' || test.partition(2), 'messages', 'commits')::regclass);
+SELECT test.commit_at(2, 'FFFFFFFF/2');
+SELECT * FROM test.commit_places();
+SELECT test.maintain();
+SELECT * FROM test.commit_places();
+SELECT c.relrowsecurity, c.relacl IS NULL AS no_grants, realtime.is_member(c.oid) AS member
+FROM pg_class c WHERE c.relname = replace(test.partition(2), 'messages', 'commits');
+-- old ones go, but never the newest row: the hub goes on from it
+TRUNCATE realtime.commits;
+SELECT n, realtime.make_partition('commits', (test.day(n) AT TIME ZONE 'UTC')::date) FROM generate_series(-7, -5) n;
+SELECT test.commit_at(-8, 'FFFFFFFF/1'), test.commit_at(-7, 'FFFFFFFF/2'), test.commit_at(-6, 'FFFFFFFF/3'), test.commit_at(-5, 'FFFFFFFF/4');
+UPDATE realtime.commits SET lsn = 'FFFFFFFF/5' WHERE lsn = 'FFFFFFFF/3';
+SELECT test.maintain();
+SELECT * FROM test.commit_places();
+SELECT test.commit_at(-8, 'FFFFFFFF/6'), test.commit_at(-8, 'FFFFFFFF/5');
+SELECT test.maintain();
+SELECT * FROM test.commit_places();
+SELECT test.commit_at(0, 'FFFFFFFF/7');
+SELECT test.maintain();
+SELECT * FROM test.commit_places();
+SELECT realtime.make_partition('agents', current_date);	-- fails
 
 -- what somebody else attached stays
 CREATE TABLE test.archive (LIKE realtime.messages INCLUDING ALL);
@@ -102,7 +138,7 @@ DROP TABLE test.archive;
 -- it runs with the rights of its caller
 SET ROLE authenticated;
 SELECT realtime.maintain();						-- fails
-SELECT realtime.make_partition(current_date);	-- fails
+SELECT realtime.make_partition('messages', current_date);	-- fails
 SELECT realtime.drop_partition('realtime.messages_default');	-- fails
 RESET ROLE;
 
@@ -111,5 +147,6 @@ BEGIN;
 SET LOCAL client_min_messages = warning;
 DROP EXTENSION realtime CASCADE;
 SELECT count(*) FROM pg_class WHERE relnamespace = 'realtime'::regnamespace;
+SELECT to_regrole('realtime_executor') IS NOT NULL AS but_for_the_role;
 ROLLBACK;
-TRUNCATE realtime.messages;
+TRUNCATE realtime.messages, realtime.commits;

@@ -81,6 +81,38 @@ SELECT count(DISTINCT xid) AS transactions, count(*) FROM realtime.messages;
 SELECT count(DISTINCT top_xid) AS transactions, count(*), bool_and(top_xid = (SELECT max(xid::text::bigint) FROM realtime.messages)) AS its
 FROM test.published_raw(:'start');
 
+-- nobody says that another transaction sent it, whatever the row is
+\pset format unaligned
+\pset tuples_only on
+BEGIN;
+SELECT pg_current_xact_id() AS xid \gset
+INSERT INTO realtime.messages (topic, extension, event, payload, xid) VALUES ('own xid', 'broadcast', 'ev', '{}', :'xid');
+SAVEPOINT a;
+INSERT INTO realtime.messages (topic, extension, event, payload, xid) VALUES ('own xid', 'broadcast', 'ev', '{}', :'xid');
+COMMIT;
+SELECT test.failure(format('INSERT INTO realtime.messages (topic, extension, event, payload, xid) VALUES (''room'', ''broadcast'', ''ev'', ''{}'', %L)', :'xid'));
+SELECT test.failure($$INSERT INTO realtime.messages (topic, extension, xid) VALUES ('room', 'presence', '3')$$);
+SELECT test.failure($$INSERT INTO realtime.messages (topic, extension, event, payload, skip_broadcast, xid) VALUES ('room', 'broadcast', 'ev', '{}', true, '3')$$);
+SELECT test.failure($$UPDATE realtime.messages SET xid = '3'$$);
+SELECT test.failure($$UPDATE realtime.messages SET xid = pg_current_xact_id()$$);
+SELECT test.failure($$UPDATE realtime.messages SET xid = '3', inserted_at = '2001-01-01'$$);
+SELECT test.failure(format('INSERT INTO realtime.messages SELECT m.* FROM realtime.messages m WHERE xid = %L LIMIT 1 ON CONFLICT (id, inserted_at) DO UPDATE SET xid = pg_current_xact_id()', :'xid'));
+\pset format aligned
+\pset tuples_only off
+-- a row keeps its own when it moves
+UPDATE realtime.messages SET xid = xid, inserted_at = '2001-01-01' WHERE topic = 'own xid';
+SELECT count(*), bool_and(xid = :'xid') AS its_own FROM realtime.messages WHERE topic = 'own xid';
+-- ... and what an UPDATE that failed left behind is of no use for another one
+BEGIN;
+INSERT INTO realtime.messages (id, topic, extension, event, payload, inserted_at)
+VALUES ('01900000-0000-7000-8000-000000000001', 'own xid', 'broadcast', 'ev', '{}', '2001-01-01');
+SAVEPOINT a;
+UPDATE realtime.messages SET inserted_at = '2001-01-02' WHERE id = '01900000-0000-7000-8000-000000000001';
+ROLLBACK TO a;
+INSERT INTO realtime.messages (id, topic, extension, event, payload, inserted_at, xid)
+VALUES ('01900000-0000-7000-8000-000000000001', 'own xid', 'broadcast', 'ev', '{}', '2001-01-02', '3');	-- fails
+ROLLBACK;
+
 -- a row that can be no message is an error
 CREATE FUNCTION test.insert_failure(columns text, vals text) RETURNS text LANGUAGE sql AS $$
 	SELECT test.failure(format('INSERT INTO realtime.messages (extension, %s) VALUES (''broadcast'', %s)', columns, vals))

@@ -2,41 +2,58 @@
 -- Who may do what.
 --
 -- tables
-SELECT r.rolname AS role, c.relname ~ '^messages_' AS partition,
+CREATE TABLE test.roles (name text PRIMARY KEY);
+INSERT INTO test.roles VALUES
+	('anon'), ('authenticated'), ('service_role'), ('realtime_executor'), ('pg_monitor'), ('realtime_mallory');
+SELECT r.name AS role, regexp_replace(c.relname, '\d{4}_\d\d_\d\d$', '<day>') AS relation,
 	   string_agg(DISTINCT p.privilege, ', ' ORDER BY p.privilege) AS privileges
-FROM (VALUES ('anon'), ('authenticated'), ('service_role'), ('pg_monitor'), ('realtime_mallory')) r(rolname),
-	 pg_class c,
+FROM test.roles r, pg_class c,
 	 (VALUES ('SELECT'), ('INSERT'), ('UPDATE'), ('DELETE'), ('TRUNCATE'), ('REFERENCES'), ('TRIGGER')) p(privilege)
-WHERE c.relnamespace = 'realtime'::regnamespace AND c.relkind IN ('r', 'p', 'S', 'v')
-  AND has_table_privilege(r.rolname, c.oid, p.privilege)
+WHERE c.relnamespace = 'realtime'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+  AND has_table_privilege(r.name, c.oid, p.privilege)
 GROUP BY 1, 2 ORDER BY 1, 2;
+SELECT r.name AS role, a.attrelid::regclass, a.attname
+FROM test.roles r, pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+WHERE c.relnamespace = 'realtime'::regnamespace AND a.attacl IS NOT NULL;
+SELECT count(*) AS sequences FROM pg_class WHERE relnamespace = 'realtime'::regnamespace AND relkind = 'S';
 SELECT count(*) AS with_owners_among_clients FROM pg_class
 WHERE relnamespace = 'realtime'::regnamespace AND relowner <> (SELECT oid FROM pg_roles WHERE rolname = CURRENT_USER);
 -- the schema
-SELECT r.rolname AS role, has_schema_privilege(r.rolname, 'realtime', 'USAGE') AS usage,
-	   has_schema_privilege(r.rolname, 'realtime', 'CREATE') AS "create"
-FROM (VALUES ('anon'), ('authenticated'), ('service_role'), ('pg_monitor'), ('realtime_mallory')) r(rolname)
-ORDER BY 1;
+SELECT r.name AS role, has_schema_privilege(r.name, 'realtime', 'USAGE') AS usage,
+	   has_schema_privilege(r.name, 'realtime', 'CREATE') AS "create"
+FROM test.roles r ORDER BY 1;
+-- memberships
+SELECT r.name AS member_of FROM test.roles r
+WHERE r.name <> 'realtime_executor' AND pg_has_role('realtime_executor', r.name, 'MEMBER') ORDER BY 1;
+SELECT r.rolname AS member FROM pg_roles r
+WHERE NOT r.rolsuper AND r.rolname <> 'realtime_executor' AND pg_has_role(r.oid, 'realtime_executor', 'MEMBER');
 -- functions
 SELECT p.oid::regprocedure AS function,
 	   has_function_privilege('anon', p.oid, 'EXECUTE') AS anon,
+	   has_function_privilege('service_role', p.oid, 'EXECUTE') AS service_role,
+	   has_function_privilege('realtime_executor', p.oid, 'EXECUTE') AS executor,
 	   has_function_privilege('pg_monitor', p.oid, 'EXECUTE') AS pg_monitor,
 	   p.provolatile AS volatile, p.proparallel AS parallel, p.proisstrict AS strict, p.prosecdef AS definer
 FROM pg_proc p WHERE p.pronamespace = 'realtime'::regnamespace
 ORDER BY p.proname, p.oid::regprocedure::text COLLATE "C";
 
--- audit: every function is in C, or parsed when it was made, or has its own search path; none is SECURITY DEFINER
+-- audit: every function is in C, or parsed when it was made, or has its own search path; one that is
+-- SECURITY DEFINER has its own in any case, and is not for everybody
 SELECT p.oid::regprocedure AS offender
 FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
 WHERE p.pronamespace = 'realtime'::regnamespace
-  AND (p.prosecdef OR
-	   (l.lanname <> 'c' AND p.prosqlbody IS NULL AND
-		NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (p.proconfig), false)));
+  AND (p.prosecdef OR (l.lanname <> 'c' AND p.prosqlbody IS NULL))
+  AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (p.proconfig), false);
+SELECT p.oid::regprocedure AS offender
+FROM pg_proc p
+WHERE p.pronamespace = 'realtime'::regnamespace AND p.prosecdef
+  AND has_function_privilege('realtime_mallory', p.oid, 'EXECUTE');
+DROP TABLE test.roles;
 -- all of it belongs to the extension
 SELECT c.relname FROM pg_class c
 WHERE c.relnamespace = 'realtime'::regnamespace AND c.relkind IN ('r', 'p')
   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e');
--- of its data nothing is dumped but what stands for policies
+-- of its data only agents are dumped, and what stands for policies
 SELECT extconfig::regclass[], extrelocatable FROM pg_extension WHERE extname = 'realtime';
 
 --

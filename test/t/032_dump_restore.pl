@@ -1,6 +1,6 @@
 # pg_dump and restore: the extension comes back as CREATE EXTENSION, messages
-# are not carried over, and what the users made around it works in the new
-# database.  Not policies: pg_dump leaves those on an extension's tables out.
+# and commits are not carried over, policies and agents with their keys are, and
+# what the users made around it works in the new database.
 
 use strict;
 use warnings;
@@ -16,7 +16,8 @@ my $node = $server->node;
 $server->sql('CREATE DATABASE original');
 $node->safe_psql('original', <<'SQL');
 CREATE EXTENSION realtime;
-CREATE TABLE orders (id int PRIMARY KEY, state text);
+SELECT realtime.setup_api_roles();
+CREATE TABLE orders (id int PRIMARY KEY, state text, owner uuid);
 CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
 	PERFORM realtime.send(jsonb_build_object('n', NEW.id), 'e', 'orders', false);
@@ -24,16 +25,42 @@ BEGIN
 END $$;
 CREATE TRIGGER tell AFTER INSERT ON orders FOR EACH ROW EXECUTE FUNCTION tell();
 INSERT INTO orders VALUES (1, 'new'), (2, 'new');
+CREATE POLICY owners ON realtime.messages FOR SELECT TO authenticated
+	USING (EXISTS (SELECT FROM orders WHERE owner = auth.uid() AND realtime.topic() = 'order:' || id));
 SQL
 is($server->sql('SELECT count(*) FROM realtime.messages', 'original'), 2, 'two messages in the original');
+my $api_key = $server->sql(q{SELECT api_key FROM realtime.create_agent('acme')}, 'original');
+$server->sql(q{SELECT realtime.rotate_signing_key('acme', '1 hour')}, 'original');
+
+# What users of the agents see, the rights of clients, and the policies.
+my %same = (
+	'a user channel'         => q{SELECT realtime.user_channel('acme', 'u')},
+	'a conversation channel' => q{SELECT realtime.conversation_channel('acme', 'c')},
+	'what is published to'   => q{SELECT realtime.realtime_publish('acme', 'u', 'c')},
+	'the answer to the API key' =>
+	  qq{SELECT realtime.http_realtime_publish(jsonb_build_object('keyHash', encode(sha256('$api_key'), 'hex'), 'body', '{"endUserId": "u"}'::jsonb))},
+	'agents'       => 'SELECT * FROM realtime.agents',
+	'signing keys' => 'SELECT agent_id, version, state, secret, not_after, created_at FROM realtime.signing_keys ORDER BY version',
+	'policies'     => q{SELECT * FROM pg_policies WHERE schemaname = 'realtime'},
+	'rights'       => q{SELECT relacl FROM pg_class WHERE oid = 'realtime.messages'::regclass},
+	'functions of auth' => q{SELECT pg_get_functiondef(oid), proacl FROM pg_proc WHERE pronamespace = 'auth'::regnamespace ORDER BY 1},
+	'rights on auth'    => q{SELECT nspacl FROM pg_namespace WHERE nspname = 'auth'},
+);
+my %before = map { $_ => $server->sql($same{$_}, 'original') } keys %same;
 
 my $dump = $node->basedir . '/dump.sql';
 $node->command_ok([ 'pg_dump', '--file', $dump, $node->connstr('original') ], 'pg_dump');
+unlike(slurp_file($dump), qr/\Q$api_key\E/, 'the API key is not in it');
 $server->sql('CREATE DATABASE restored');
 $node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-f', $dump, $node->connstr('restored') ], 'restore');
 
 is($server->sql('SELECT count(*) FROM orders', 'restored'), 2, 'the rows of the user are back');
 is($server->sql('SELECT count(*) FROM realtime.messages', 'restored'), 0, 'messages are not carried over');
+is($server->sql(q{SELECT count(*) FROM realtime.setup_api_roles()}, 'restored'), 0, 'nothing has to be set up again');
+for my $what (sort keys %same)
+{
+	is($server->sql($same{$what}, 'restored'), $before{$what}, "$what: as before");
+}
 
 my $client = $server->member('orders');
 $server->sql(q{INSERT INTO orders VALUES (3, 'new')}, 'restored');
@@ -44,6 +71,7 @@ is($message && $message->{payload}{n}, 3, 'the restored database is served');
 my $again = $node->basedir . '/again.sql';
 $node->command_ok([ 'pg_dump', '--file', $again, $node->connstr('restored') ], 'pg_dump of the restored database');
 like(slurp_file($again), qr/CREATE EXTENSION IF NOT EXISTS realtime/, 'has the extension');
-unlike(slurp_file($again), qr/messages_\d{4}_\d\d_\d\d|CREATE TABLE realtime/, 'and none of its objects');
+unlike(slurp_file($again), qr/(?:messages|commits)_\d{4}_\d\d_\d\d|CREATE TABLE realtime|COPY realtime\.(?:messages|commits)/,
+	'and none of its objects');
 
 done_testing();

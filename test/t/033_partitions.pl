@@ -61,7 +61,7 @@ hears('messages arrive');
 
 # Old partitions are dropped; with retention 0 they are kept.
 my $old = 'messages_' . day(-10);
-$server->sql("SELECT realtime.make_partition(((now() AT TIME ZONE 'UTC')::date - 10))");
+$server->sql("SELECT realtime.make_partition('messages', ((now() AT TIME ZONE 'UTC')::date - 10))");
 ok((grep { $_ eq $old } partitions()), 'there is an old partition');
 for my $retention ('0', '3 days')
 {

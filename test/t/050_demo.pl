@@ -1,7 +1,7 @@
 # `make demo` as far as an unprivileged user can go, who cannot install: the
-# private server, the example tables with the triggers of Supabase's guide, a
-# real client that receives both messages, a second run in under ten seconds,
-# and the stop.
+# private server, the example tables with the triggers and policies of Supabase's
+# guide, real clients on the public and the private channel, tokens, a second
+# run in under ten seconds, and the stop.
 
 use strict;
 use warnings;
@@ -39,23 +39,37 @@ my $out = demo('start');
 like($out, qr/received greeting .*"text":"Hello from psql"/, 'supabase-js received what psql sent');
 like($out, qr/received status_changed .*"status":"sent"/, 'and what the trigger of the table sent');
 like($out, qr/greeting.*status_changed/s, 'in the order of the commits');
+like($out, qr/member.*listening to (room:\S+).*received INSERT .*"body":"Hello, lobby"/s, 'a member received what is private');
+my ($channel) = $out =~ /member.*?listening to (room:\S+)/s;
+like($out, qr/refused .*Unauthorized: You do not have permissions to read from this Channel topic: \Q$channel\E/,
+	'which is refused to others');
 
 my ($pg_port, $realtime_port) = split ' ', slurp_file("$dir/ports");
 ok(listens($realtime_port), 'the server goes on');
 my $pid = postmaster_pid();
+
+# The tokens that it prints are those of the file.
+my %env = map { /^export (\w+)=(\S+)$/ ? ($1 => $2) : () } split /\n/, slurp_file("$dir/env");
+for (qw(REALTIME_KEY REALTIME_TOKEN))
+{
+	like($out, qr/\Q$env{$_}\E/, "$_ is printed");
+	is(scalar(split /\./, $env{$_}), 3, 'and a token');
+}
+is((stat "$dir/env")[2] & 077, 0, 'the file is for its owner');
 
 # What it prints to try works: the URL is that of the database.
 my ($url) = $out =~ m{(postgresql://\S+?)'};
 ok($url, 'it prints how to connect');
 my ($count) = run_command([ 'psql', '-XAt', $url, '-c',
 		q{SELECT realtime.send('room:1', 'greeting', '{"text": "hello"}', false);
-		SELECT count(*) FROM realtime.messages WHERE topic = 'room:1'} ]);
-cmp_ok((split /\n/, $count)[-1], '>=', 3, 'the messages are history');
+		SELECT count(*) FROM realtime.messages WHERE topic LIKE 'room:%'} ]);
+cmp_ok((split /\n/, $count)[-1], '>=', 4, 'the messages are history');
 
 my $start = time();
 $out = demo('start');
 cmp_ok(time() - $start, '<', 10, sprintf 'the second run took %.1f s', time() - $start);
 like($out, qr/received greeting/, 'and shows a message again');
+like($out, qr/received INSERT/, 'a private one, too');
 is(postmaster_pid(), $pid, 'the server was left running');
 
 demo('stop');

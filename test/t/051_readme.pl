@@ -3,7 +3,9 @@
 # A fenced block that an HTML comment <!-- test --> precedes is run, in the
 # order of the file, against one server per file: sql by psql, sh by bash with
 # PGHOST, PGPORT and REALTIME_URL set, js by node beside the demo's packages.
-# localhost:4000 stands for this server's gateway.
+# localhost:4000 stands for this server's gateway; the key that createClient()
+# is given, for one that this server signed; the token that setAuth() is given,
+# for one of the user whom the text before it names as "sub".
 #
 #	<!-- test -->							must succeed
 #	<!-- test expect: REGEX -->				and print this
@@ -49,6 +51,7 @@ sub blocks
 
 my ($server, $of_file, @listeners, @scripts) = (undef, '');
 my $count = 0;
+my $user;
 END { unlink @scripts; }
 
 # End the listeners: each must have printed what it was to print.
@@ -85,6 +88,11 @@ for (@blocks)
 		$ENV{REALTIME_URL} = 'http://127.0.0.1:' . $server->port;
 	}
 	$body =~ s/(?:localhost|127\.0\.0\.1):4000/'127.0.0.1:' . $server->port/ge;
+
+	my $key = $server->anon_token;
+	$body =~ s/(createClient\([^,()]+, )'[^']*'/$1'$key'/g;
+	$user = $1 if $body =~ /"sub": "([^"]+)"/;
+	$body =~ s/(setAuth\()'[^']*'/"$1'" . $server->token(role => 'authenticated', sub => $user) . "'"/ge;
 
 	my @command = ('psql', '-X', '-v', 'ON_ERROR_STOP=1');
 	@command = ('bash', '-euo', 'pipefail', '-s') if $language =~ /^(sh|bash|console)$/;

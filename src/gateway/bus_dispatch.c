@@ -15,14 +15,18 @@
 #include <unistd.h>
 #include <fcntl.h>
 
+#include <openssl/crypto.h>
+
+#include "gateway/access.h"
+#include "gateway/agent_channels.h"
 #include "gateway/bus_dispatch.h"
 #include "gateway/bus_link.h"
 #include "gateway/conn.h"
 #include "gateway/fanout.h"
+#include "gateway/gw_jobs.h"
 #include "gateway/gw_settings.h"
+#include "gateway/joins.h"
 #include "gateway/listener.h"
-#include "gateway/session.h"
-#include "gateway/topics.h"
 #include "proto/ws_frame.h"
 
 static bool configured;			/* the first BUS_CONFIG came */
@@ -44,7 +48,8 @@ silence_stderr(void)
 }
 
 /*
- * BUS_CONFIG, at the start and on every reload.
+ * BUS_CONFIG, at the start and on every reload.  The secret in it is not left
+ * in the bus's buffer.
  */
 static bool
 take_config(Slice body)
@@ -54,6 +59,9 @@ take_config(Slice body)
 
 	if (!bus_decode_hello(body, &hello, &settings) || !gw_settings_apply(settings))
 		return false;
+	OPENSSL_cleanse(unconstify(char *, settings.data), settings.len);
+	fanout_settle();
+	access_settings_changed();
 	if (!configured)
 		silence_stderr();
 	configured = true;
@@ -92,7 +100,7 @@ take_interest_ack(Slice body)
 	memcpy(&seq, body.data, sizeof(seq));
 	fanout_settle();
 	while ((topic = topics_acknowledged(seq)) != NULL)
-		session_topic_held(topic);
+		join_topic_held(topic);
 	return true;
 }
 
@@ -130,6 +138,16 @@ take_shutdown(Slice body)
 }
 
 /*
+ * BUS_RESULT: what the answer changes must not touch messages before it.
+ */
+static bool
+take_result(Slice body)
+{
+	fanout_settle();
+	return gw_jobs_result(body);
+}
+
+/*
  * Act on one frame.  The first one must be the configuration.
  */
 bool
@@ -149,6 +167,11 @@ bus_dispatch(BusFrameType type, Slice body)
 			return take_gap(body);
 		case BUS_SHUTDOWN:
 			return take_shutdown(body);
+		case BUS_RESULT:
+			return take_result(body);
+		case BUS_AGENTS_CHANGED:
+			agent_channels_changed();
+			return true;
 		default:
 			return false;
 	}

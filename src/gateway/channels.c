@@ -3,10 +3,14 @@
  * channels.c
  *	  Channels: what one connection has joined.
  *
- * A channel is a member of two sets, its connection's and its topic's, and
- * leaves both in constant time.  Most connections have one or two channels and
- * look them up by walking the list; a busy one gets a hash table besides.  The
- * table is only a help: without memory for it, the list goes on to serve.
+ * A channel is in the set of its connection, among the channels of its
+ * identity and, when it may hear them, among the members of its topic; it
+ * leaves all three in constant time.  Until it is decided that it may hear
+ * anything it holds the topic, which gives it a name, but is no member.
+ *
+ * Most connections have one or two channels and look them up by walking the
+ * list; a busy one gets a hash table besides.  The table is only a help:
+ * without memory for it, the list goes on to serve.
  *
  * Nothing here is called while messages are being distributed, so members do
  * not move under the fan-out's feet (conn.c defers what a close entails).
@@ -21,6 +25,9 @@
 #include "gateway/gw_stats.h"
 
 #define LIST_MAX 8				/* channels without a table */
+#define KEPT_MAX (64 * 1024 * 1024) /* bytes of answers that wait */
+
+static size_t kept;				/* bytes of answers that wait */
 
 /*
  * Is this the channel of the topic called `name`?
@@ -159,61 +166,156 @@ set_remove(ChannelSet *set, Channel *channel)
 }
 
 /*
- * Make a channel and put it into both of its sets.
+ * Make a channel and put it into the set of its connection.
  */
 Channel *
-channel_new(Conn *conn, Topic *topic, Slice join_ref)
+channel_new(Conn *conn, Topic *topic, Identity *identity, Slice join_ref, Slice ref)
 {
 	Channel    *channel;
 
-	Assert(join_ref.len <= JOIN_REF_MAX);
-	channel = calloc(1, offsetof(Channel, join_ref) + join_ref.len);
-	if (channel == NULL ||
-		!topics_add_member(topic, conn->version, channel, &channel->place))
+	Assert(join_ref.len <= JOIN_REF_MAX && ref.len <= JOIN_REF_MAX);
+	channel = calloc(1, offsetof(Channel, join_ref) + join_ref.len + ref.len);
+	if (channel == NULL || !identity_attach(identity, &channel->of_identity))
 	{
-		/* the topic may have been made for us */
-		topics_changed(topic);
+		topics_release(topic);
+		identity_unref(identity);
 		free(channel);
 		return NULL;
 	}
 	channel->conn = conn;
 	channel->topic = topic;
-	channel->state = CHANNEL_JOINING;
+	channel->identity = identity;
+	channel->state = CHANNEL_AUTHORISING;
 	channel->join_ref_len = (uint8) join_ref.len;
+	channel->ref_len = (uint8) ref.len;
 	if (join_ref.len > 0)
 		memcpy(channel->join_ref, join_ref.data, join_ref.len);
+	if (ref.len > 0)
+		memcpy(channel->join_ref + join_ref.len, ref.data, ref.len);
 	set_insert(&conn->channels, channel);
 	return channel;
 }
 
 /*
- * From JOINING to JOINED, the only step there is.
+ * Change the identity.
  */
-void
-channel_joined(Channel *channel)
+bool
+channel_identify(Channel *channel, Identity *identity)
 {
-	Assert(channel->state == CHANNEL_JOINING);
-	channel->state = CHANNEL_JOINED;
-	STAT_INC(BUS_STAT_CHANNELS);
+	Identity   *old = channel->identity;
+	bool		attached;
+
+	identity_detach(old, &channel->of_identity);
+	attached = identity_attach(identity, &channel->of_identity);
+	if (!attached)
+	{
+		/* it was attached a moment ago: there is memory for that */
+		bool		back PG_USED_FOR_ASSERTS_ONLY =
+			identity_attach(old, &channel->of_identity);
+
+		Assert(back);
+		identity_unref(identity);
+		return false;
+	}
+	identity_unref(old);
+	channel->identity = identity;
+	return true;
 }
 
 /*
- * Take a channel out of both of its sets.
+ * Hear the topic from now on.
+ */
+bool
+channel_listen(Channel *channel)
+{
+	Assert(!channel->member);
+	channel->member = topics_add_member(channel->topic, channel->conn->version,
+										channel, &channel->place);
+	return channel->member;
+}
+
+/*
+ * Keep the answer of a join.  It is bounded: an executor may take seconds, and
+ * what the answer repeats of the request be large.
+ */
+bool
+channel_keep_answer(Channel *channel, Slice frames)
+{
+	if (kept + frames.len > KEPT_MAX)
+		return false;
+	channel->answer = frame_buf_new(frames.len);
+	if (channel->answer == NULL)
+		return false;
+	frame_buf_append(channel->answer, frames.data, frames.len);
+	kept += frames.len;
+	return true;
+}
+
+/*
+ * Let go of the answer.
+ */
+static void
+drop_answer(Channel *channel)
+{
+	if (channel->answer == NULL)
+		return;
+	kept -= channel->answer->len;
+	frame_buf_unref(channel->answer);
+	channel->answer = NULL;
+}
+
+/*
+ * Send the answer.
+ */
+void
+channel_send_answer(Channel *channel)
+{
+	conn_write(channel->conn, channel->answer->data, channel->answer->len);
+	drop_answer(channel);
+}
+
+/*
+ * Go on to the next state.
+ */
+void
+channel_set_state(Channel *channel, ChannelState state)
+{
+	Assert(state == channel->state + 1);
+	channel->state = (uint8) state;
+	if (state == CHANNEL_JOINED)
+		STAT_INC(BUS_STAT_CHANNELS);
+}
+
+/*
+ * Take a channel out of the members of its topic.
+ */
+static void
+stop_listening(Channel *channel)
+{
+	Channel    *moved = topics_remove_member(channel->topic, channel->conn->version,
+											 channel->place);
+
+	if (moved != NULL)
+		moved->place = channel->place;
+}
+
+/*
+ * Take a channel out of everything it is in.
  */
 void
 channel_free(Channel *channel)
 {
-	Conn	   *conn = channel->conn;
-	Channel    *moved;
-
 	if (channel->state == CHANNEL_JOINED)
 		STAT_DEC(BUS_STAT_CHANNELS);
-	set_remove(&conn->channels, channel);
-	moved = topics_remove_member(channel->topic, conn->version, channel->place);
-	if (moved != NULL)
-		moved->place = channel->place;
-	if (channel->answer != NULL)
-		frame_buf_unref(channel->answer);
+	set_remove(&channel->conn->channels, channel);
+	if (channel->member)
+		stop_listening(channel);
+	if (channel->waits)
+		dlist_delete(&channel->wait);
+	identity_detach(channel->identity, &channel->of_identity);
+	identity_unref(channel->identity);
+	topics_release(channel->topic);
+	drop_answer(channel);
 	free(channel);
 }
 

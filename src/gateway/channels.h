@@ -11,28 +11,39 @@
 #define REALTIME_CHANNELS_H
 
 #include "gateway/conn.h"
+#include "gateway/identities.h"
 #include "gateway/topics.h"
 
 #define JOIN_REF_MAX 255		/* bytes of raw JSON */
 
 typedef enum ChannelState
 {
+	CHANNEL_AUTHORISING,		/* an executor decides; next: JOINING */
 	CHANNEL_JOINING,			/* answer waits for the hub; next: JOINED */
-	CHANNEL_JOINED				/* hears its topic */
+	CHANNEL_JOINED				/* the join is answered */
 } ChannelState;
 
 typedef struct Channel
 {
 	Conn	   *conn;
-	Topic	   *topic;
+	Topic	   *topic;			/* held */
 	struct Channel *next;		/* in the list of the connection */
 	struct Channel *prev;
 	FrameBuf   *answer;			/* frames to send once JOINED */
+	Identity   *identity;		/* of the newest token; a reference */
+	dlist_node	of_identity;	/* among its channels */
+	dlist_node	wait;			/* among those who wait for a decision */
 	uint32		place;			/* among the members of the topic */
 	uint8		state;			/* ChannelState */
+	uint8		wanted;			/* RIGHT_... to ask for; of a private channel */
+	uint8		rights;			/* RIGHT_... it has */
+	bool		waits;			/* for a decision */
+	bool		ask_again;		/* a newer token came while waiting */
+	bool		member;			/* hears its topic */
 	bool		ack;			/* config.broadcast.ack */
 	uint8		join_ref_len;
-	char		join_ref[FLEXIBLE_ARRAY_MEMBER];	/* raw JSON */
+	uint8		ref_len;
+	char		join_ref[FLEXIBLE_ARRAY_MEMBER];	/* raw JSON; ref behind it */
 } Channel;
 
 static inline Slice
@@ -41,17 +52,45 @@ channel_join_ref(const Channel *channel)
 	return slice_make(channel->join_ref, channel->join_ref_len);
 }
 
+/* Ref of the join, for its answer. */
+static inline Slice
+channel_ref(const Channel *channel)
+{
+	return slice_make(channel->join_ref + channel->join_ref_len, channel->ref_len);
+}
+
 /* The channel of a topic, public or private; hash is topics_hash(name). */
 extern Channel *channel_find(const Conn *conn, Slice name, uint32 hash);
 
 /*
- * A new channel, JOINING, member of its topic; NULL without memory.  The
- * connection has no channel of that topic, and join_ref is not too long.
+ * A new channel, AUTHORISING, that does not hear its topic yet; NULL without
+ * memory.  It takes over the caller's hold of the topic and reference to the
+ * identity, whatever the outcome.  The connection has no channel of that
+ * topic, and the refs have JOIN_REF_MAX bytes at most.
  */
-extern Channel *channel_new(Conn *conn, Topic *topic, Slice join_ref);
+extern Channel *channel_new(Conn *conn, Topic *topic, Identity *identity,
+							Slice join_ref, Slice ref);
 
-/* The join is answered from now on. */
-extern void channel_joined(Channel *channel);
+/*
+ * Use another identity from now on, and take over the caller's reference to
+ * it; false without memory, and then the channel has the old one.
+ */
+extern bool channel_identify(Channel *channel, Identity *identity) RT_MUSTCHECK;
+
+/* Become a member of the topic; false without memory. */
+extern bool channel_listen(Channel *channel) RT_MUSTCHECK;
+
+/*
+ * Keep the frames that the join will be answered with; false without memory or
+ * when too much is kept for all channels together.
+ */
+extern bool channel_keep_answer(Channel *channel, Slice frames) RT_MUSTCHECK;
+
+/* Queue what was kept. */
+extern void channel_send_answer(Channel *channel);
+
+/* The one way to the next state. */
+extern void channel_set_state(Channel *channel, ChannelState state);
 
 /* Leave the topic and the connection, and free. */
 extern void channel_free(Channel *channel);

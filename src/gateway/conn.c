@@ -33,6 +33,9 @@
 #include "gateway/conn.h"
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
+#include "gateway/http_exchange.h"
+#include "gateway/identities.h"
+#include "gateway/request_headers.h"
 #include "proto/ws_frame.h"
 
 #define CLOSE_GRACE_MS 2000		/* for the peer to take our last bytes */
@@ -139,10 +142,12 @@ conn_open_count(void)
  * From requests to frames.
  */
 void
-conn_upgrade(Conn *conn, PhxVersion version)
+conn_upgrade(Conn *conn, PhxVersion version, Identity *identity, RequestHeaders *headers)
 {
 	set_state(conn, CONN_OPEN);
 	conn->version = (uint8) version;
+	conn->identity = identity;
+	conn->headers = headers;
 	timer_restart(&conn->timer, TIMER_IDLE, loop_now);
 	STAT_INC(BUS_STAT_UPGRADED);
 }
@@ -157,6 +162,40 @@ conn_active(Conn *conn)
 		timer_restart(&conn->timer, TIMER_REQUEST, loop_now);
 	else if (conn->state == CONN_OPEN)
 		timer_restart(&conn->timer, TIMER_IDLE, loop_now);
+}
+
+/*
+ * What a socket is watched for as long as all is written.
+ */
+static uint32
+input_events(const Conn *conn)
+{
+	return conn->input_paused ? 0 : EPOLLIN;
+}
+
+/*
+ * Stop reading.  The clock of the request stops, too: the answer will come.
+ */
+void
+conn_pause_input(Conn *conn)
+{
+	Assert(conn->state == CONN_HTTP);
+	conn->input_paused = true;
+	timer_restart(&conn->timer, TIMER_ANSWER, loop_now);
+	loop_change(&conn->watch, conn->watch.events & ~EPOLLIN);
+}
+
+/*
+ * Read on, unless the connection has begun to end meanwhile.
+ */
+void
+conn_resume_input(Conn *conn)
+{
+	if (conn->state != CONN_HTTP)
+		return;
+	conn->input_paused = false;
+	timer_restart(&conn->timer, TIMER_REQUEST, loop_now);
+	loop_change(&conn->watch, conn->watch.events | EPOLLIN);
 }
 
 /*
@@ -220,7 +259,7 @@ linger(Conn *conn)
 static void
 wait_writable(Conn *conn, uint64 written)
 {
-	loop_change(&conn->watch, EPOLLIN | EPOLLOUT);
+	loop_change(&conn->watch, input_events(conn) | EPOLLOUT);
 	if (conn->state == CONN_CLOSING)
 		return;
 	if (conn->pressure.backlog == NULL)
@@ -245,7 +284,7 @@ queue_drained(Conn *conn)
 		return;
 	}
 	backpressure_end(&conn->pressure);
-	loop_change(&conn->watch, EPOLLIN);
+	loop_change(&conn->watch, input_events(conn));
 }
 
 /*
@@ -388,6 +427,7 @@ static void
 begin_close(Conn *conn)
 {
 	set_state(conn, CONN_CLOSING);
+	conn->input_paused = false;
 	backpressure_end(&conn->pressure);
 	timer_restart(&conn->timer, TIMER_CLOSE, loop_now);
 	flush_later(conn);
@@ -444,13 +484,35 @@ owner(Timer *timer)
 }
 
 /*
+ * Every OPEN connection has an idle timer, and no other has.
+ */
+Conn *
+conn_first_open(void)
+{
+	Timer	   *timer = timer_first(TIMER_IDLE);
+
+	return timer != NULL ? owner(timer) : NULL;
+}
+
+/*
+ * The one behind it.  Whoever closes the one at hand asks for this before.
+ */
+Conn *
+conn_next_open(Conn *conn)
+{
+	Timer	   *timer = timer_next(TIMER_IDLE, &conn->timer);
+
+	return timer != NULL ? owner(timer) : NULL;
+}
+
+/*
  * Every connection has one timer, so the timers list them all.  Closing takes
- * a connection out of these two kinds, whatever comes of it.
+ * a connection out of these kinds, whatever comes of it.
  */
 void
 conn_close_all(int code, const char *reason)
 {
-	static const TimerKind kinds[] = {TIMER_REQUEST, TIMER_IDLE};
+	static const TimerKind kinds[] = {TIMER_REQUEST, TIMER_IDLE, TIMER_ANSWER};
 
 	for (int i = 0; i < (int) lengthof(kinds); i++)
 	{
@@ -530,8 +592,11 @@ conn_reap(void)
 		reaped = conn->next_reaped;
 		conn->reaping = false;
 		channels_free(conn);
+		http_exchange_abandon(conn);
 		if (conn->state != CONN_CLOSED)
 			continue;
+		identity_unref(conn->identity);
+		request_headers_unref(conn->headers);
 		recv_buf_free(conn->input);
 		close(conn->watch.fd);
 		free(conn);

@@ -19,6 +19,9 @@
 #include "proto/phoenix.h"
 
 struct Channel;
+struct HttpExchange;
+struct Identity;
+struct RequestHeaders;
 
 typedef enum ConnState
 {
@@ -55,9 +58,14 @@ typedef struct Conn
 	uint8		version;		/* PhxVersion, of an OPEN connection */
 	bool		dirty;			/* in the list */
 	bool		reaping;		/* in the list of conn_reap() */
+	bool		input_paused;	/* an executor is asked for the answer to a
+								 * request; the next one has to wait */
 	struct Conn *next_reaped;
 	RecvBuf    *input;			/* NULL while nothing incomplete was read */
 	ChannelSet	channels;
+	struct HttpExchange *exchange;	/* request being read or answered, or NULL */
+	struct Identity *identity;	/* of the upgrade's token; NULL before it */
+	struct RequestHeaders *headers; /* of the upgrade; NULL if it had none */
 	Timer		timer;
 } Conn;
 
@@ -71,8 +79,19 @@ extern Conn *conn_open(int fd, WatchReady ready);
 extern uint32 conn_count(void);
 extern uint32 conn_open_count(void);
 
-/* The upgrade is queued: from now on frames flow. */
-extern void conn_upgrade(Conn *conn, PhxVersion version);
+/* Walk those that are OPEN, in any order; NULL at the end. */
+extern Conn *conn_first_open(void);
+extern Conn *conn_next_open(Conn *conn);
+
+/*
+ * The upgrade is queued: from now on frames flow.  Takes over the references.
+ */
+extern void conn_upgrade(Conn *conn, PhxVersion version, struct Identity *identity,
+						 struct RequestHeaders *headers);
+
+/* Leave what the client sends unread while a request waits for its answer. */
+extern void conn_pause_input(Conn *conn);
+extern void conn_resume_input(Conn *conn);
 
 /*
  * Queue bytes for this connection alone; nothing happens unless it is HTTP or

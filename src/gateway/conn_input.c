@@ -15,7 +15,6 @@
  */
 #include "proto/proto.h"
 
-#include "gateway/conn.h"
 #include "gateway/conn_input.h"
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
@@ -223,6 +222,28 @@ read_input(Conn *conn)
 }
 
 /*
+ * Go on where a request has stopped us.
+ */
+void
+conn_input_resume(Conn *conn)
+{
+	Input		in;
+	size_t		cap;
+
+	conn_resume_input(conn);
+	if (conn->state != CONN_HTTP || conn->input == NULL)
+		return;
+	if (!begin_read(conn, &in, &cap))
+	{
+		conn_abort(conn);
+		return;
+	}
+	handle_input(conn, &in);
+	if (conn->state <= CONN_OPEN && !end_read(conn, &in))
+		conn_close(conn, WS_CLOSE_TRY_LATER, "out of memory");
+}
+
+/*
  * A connection that is going away: whatever still comes is not for us, but it
  * has to be read, or closing would reset what we have sent.
  */
@@ -249,7 +270,13 @@ conn_input_ready(Watch *watch, uint32 events)
 		conn_writable(conn);
 	if ((events & ~EPOLLOUT) == 0 || conn->state == CONN_CLOSED)
 		return;
-	if (conn->state <= CONN_OPEN)
+	if (conn->input_paused)
+	{
+		/* watched for nothing, it tells only that the client is gone */
+		if (events & (EPOLLHUP | EPOLLERR))
+			conn_abort(conn);
+	}
+	else if (conn->state <= CONN_OPEN)
 		read_input(conn);
 	else
 		drain_input(conn);

@@ -10,9 +10,15 @@
 #ifndef REALTIME_CONN_INPUT_H
 #define REALTIME_CONN_INPUT_H
 
-#include "gateway/loop.h"
+#include "gateway/conn.h"
 
 /* Events of a Conn's watch. */
 extern void conn_input_ready(Watch *watch, uint32 events);
+
+/*
+ * A request has been answered for which input was paused: go on with those
+ * that were sent behind it.
+ */
+extern void conn_input_resume(Conn *conn);
 
 #endif							/* REALTIME_CONN_INPUT_H */

@@ -21,11 +21,15 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "gateway/access.h"
+#include "gateway/agent_channels.h"
 #include "gateway/bus_dispatch.h"
 #include "gateway/bus_link.h"
 #include "gateway/conn.h"
+#include "gateway/decisions.h"
 #include "gateway/fanout.h"
 #include "gateway/gw_stats.h"
+#include "gateway/identities.h"
 #include "gateway/listener.h"
 #include "gateway/loop.h"
 #include "gateway/topics.h"
@@ -128,6 +132,8 @@ next_deadline(void)
 	int64		deadline = Min(conn_deadline(), listener_deadline());
 
 	deadline = Min(deadline, gw_stats_deadline());
+	deadline = Min(deadline, identities_deadline());
+	deadline = Min(deadline, agent_channels_deadline());
 	return Min(deadline, Min(trim_at, end_at));
 }
 
@@ -164,6 +170,10 @@ turn(void)
 	check_shutdown();
 	listener_run_timers(loop_now);
 	conn_run_timers(loop_now);
+	access_run_expiry();
+	agent_channels_run_timers(loop_now);
+	decisions_flush();
+	agent_channels_flush();
 	conn_flush_all();
 	conn_reap();
 	topics_flush_interest();
@@ -193,7 +203,8 @@ main(int argc, char **argv)
 		fprintf(stderr, "realtime_gateway is started by the server, not by hand\n");
 		return 1;
 	}
-	if (!topics_init())
+	access_init();
+	if (!topics_init() || !identities_init())
 	{
 		bus_log(BUS_LOG_FATAL, "could not start: no memory or no random numbers");
 		bus_link_flush();

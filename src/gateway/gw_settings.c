@@ -6,12 +6,15 @@
  * The defaults here only hold for keys that a hub does not send; the ones that
  * users see are in guc.c.  Strings are copied with malloc: settings are not
  * sized by clients, and a program that cannot keep them cannot serve either.
+ * What is replaced is wiped first, because secrets are among them.
  *
  * src/gateway/gw_settings.c
  *
  *-------------------------------------------------------------------------
  */
 #include "proto/proto.h"
+
+#include <openssl/crypto.h>
 
 #include "gateway/bus_link.h"
 #include "gateway/gw_settings.h"
@@ -26,6 +29,10 @@ GwSettings	gw_settings = {
 	.header_timeout = 10000,
 	.idle_timeout = 60000
 };
+
+uint32		gw_settings_jwt_version;
+
+static Bytes roles;				/* of the BUS_CONFIG at hand */
 
 static const struct
 {
@@ -47,10 +54,23 @@ static const struct
 static const struct
 {
 	const char *key;
+	bool	   *value;
+}			flags[] = {
+	{"private_only", &gw_settings.private_only},
+};
+
+static const struct
+{
+	const char *key;
 	char	  **value;
 }			texts[] = {
 	{"listen_addresses", &gw_settings.listen_addresses},
 	{"allowed_origins", &gw_settings.allowed_origins},
+	{"jwt_secret", &gw_settings.jwt_secret},
+	{"jwt_jwks", &gw_settings.jwt_jwks},
+	{"jwt_audience", &gw_settings.jwt_audience},
+	{"jwt_issuer", &gw_settings.jwt_issuer},
+	{"agent_channels", &gw_settings.agent_channels},
 };
 
 /*
@@ -68,10 +88,55 @@ parse_number(const char *value, int64 min, int64 max, int64 *number)
 }
 
 /*
- * Take one setting; false only for want of memory.
+ * Keep a copy of a text; false without memory.
  */
 static bool
-apply_one(const char *key, const char *value)
+replace_text(const char *key, char **text, const char *value)
+{
+	char	   *copy;
+
+	if (*text != NULL && strcmp(*text, value) == 0)
+		return true;
+	copy = strdup(value);
+	if (copy == NULL)
+		return false;
+	if (*text != NULL)
+		OPENSSL_cleanse(*text, strlen(*text));
+	free(*text);
+	*text = copy;
+	if (strncmp(key, "jwt_", 4) == 0)
+		gw_settings_jwt_version++;
+	return true;
+}
+
+/*
+ * All roles have come: are they others than before?
+ */
+static void
+replace_roles(void)
+{
+	if (slice_equals(bytes_slice(&roles), bytes_slice(&gw_settings.jwt_roles)))
+		return;
+	bytes_free(&gw_settings.jwt_roles);
+	gw_settings.jwt_roles = roles;
+	bytes_init(&roles);
+	gw_settings_jwt_version++;
+}
+
+/*
+ * A value is not taken.
+ */
+static void
+refuse_value(const char *key)
+{
+	bus_log(BUS_LOG_WARNING, "setting \"%s\" has no valid value", key);
+}
+
+/*
+ * Take a number or a flag; false if there is none of that key.
+ */
+static bool
+apply_scalar(const char *key, const char *value)
 {
 	for (int i = 0; i < (int) lengthof(numbers); i++)
 	{
@@ -82,21 +147,36 @@ apply_one(const char *key, const char *value)
 		if (parse_number(value, numbers[i].min, numbers[i].max, &number))
 			*numbers[i].value = number;
 		else
-			bus_log(BUS_LOG_WARNING, "setting \"%s\" has no valid value", key);
+			refuse_value(key);
 		return true;
 	}
+	for (int i = 0; i < (int) lengthof(flags); i++)
+	{
+		if (strcmp(key, flags[i].key) != 0)
+			continue;
+		if (strcmp(value, "on") == 0 || strcmp(value, "off") == 0)
+			*flags[i].value = strcmp(value, "on") == 0;
+		else
+			refuse_value(key);
+		return true;
+	}
+	return false;
+}
+
+/*
+ * Take one setting; false only for want of memory.
+ */
+static bool
+apply_one(const char *key, const char *value)
+{
+	if (apply_scalar(key, value))
+		return true;
+	if (strcmp(key, "jwt_role") == 0)
+		return bytes_append(&roles, value, strlen(value) + 1);
 	for (int i = 0; i < (int) lengthof(texts); i++)
 	{
-		char	   *copy;
-
-		if (strcmp(key, texts[i].key) != 0)
-			continue;
-		copy = strdup(value);
-		if (copy == NULL)
-			return false;
-		free(*texts[i].value);
-		*texts[i].value = copy;
-		return true;
+		if (strcmp(key, texts[i].key) == 0)
+			return replace_text(key, texts[i].value, value);
 	}
 	return true;
 }
@@ -111,10 +191,12 @@ gw_settings_apply(Slice settings)
 	const char *value;
 	int			more;
 
+	roles.len = 0;
 	while ((more = bus_next_setting(&settings, &key, &value)) > 0)
 	{
 		if (!apply_one(key, value))
 			return false;
 	}
+	replace_roles();
 	return more == 0;
 }

@@ -10,12 +10,19 @@
 #ifndef REALTIME_GW_SETTINGS_H
 #define REALTIME_GW_SETTINGS_H
 
-#include "proto/proto.h"
+#include "proto/bytes.h"
 
 typedef struct GwSettings
 {
 	char	   *listen_addresses;	/* comma-separated, "*" = all */
 	char	   *allowed_origins;	/* as ws_origin_allowed() wants them */
+	char	   *jwt_secret;		/* these may be empty */
+	char	   *jwt_jwks;		/* JSON Web Key Set */
+	char	   *jwt_audience;
+	char	   *jwt_issuer;
+	Bytes		jwt_roles;		/* allowed ones, each with a NUL behind it */
+	char	   *agent_channels; /* off, warn, require or auto */
+	bool		private_only;	/* no public channels */
 	int64		port;
 	int64		max_connections;
 	int64		max_channels_per_client;
@@ -28,10 +35,13 @@ typedef struct GwSettings
 
 extern GwSettings gw_settings;
 
+/* Counts the times that a setting called jwt_... became another. */
+extern uint32 gw_settings_jwt_version;
+
 /*
- * Take the settings of a BUS_CONFIG.  False if they do not decode; a key that
- * is not known is left out and a value that is out of range logged and not
- * taken.
+ * Take the settings of a BUS_CONFIG.  False if they do not decode or there is
+ * no memory; a key that is not known is left out and a value that is out of
+ * range logged and not taken.
  */
 extern bool gw_settings_apply(Slice settings) RT_MUSTCHECK;
 

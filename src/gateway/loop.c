@@ -26,11 +26,12 @@
 #define EVENTS_PER_TURN 1024
 
 int64		loop_now;
+int64		loop_wall;
 
 static int	epoll_fd = -1;
 
 /*
- * Read the clock into loop_now.
+ * Read the clocks.
  */
 static void
 take_time(void)
@@ -39,6 +40,8 @@ take_time(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	loop_now = (int64) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+	clock_gettime(CLOCK_REALTIME, &ts);
+	loop_wall = (int64) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 /*

@@ -37,6 +37,12 @@ struct Watch
  */
 extern int64 loop_now;
 
+/*
+ * Milliseconds of the wall clock since 1970, taken at the same moment.  It may
+ * jump: only for what is given as a date, such as a token's end.
+ */
+extern int64 loop_wall;
+
 extern bool loop_init(void) RT_MUSTCHECK;
 extern bool loop_add(Watch *watch, uint32 events) RT_MUSTCHECK;
 extern void loop_change(Watch *watch, uint32 events);

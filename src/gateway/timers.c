@@ -61,6 +61,17 @@ timer_first(TimerKind kind)
 }
 
 /*
+ * The one behind another in a list.
+ */
+Timer *
+timer_next(TimerKind kind, Timer *timer)
+{
+	if (!dlist_has_next(&lists[kind], &timer->node))
+		return NULL;
+	return dlist_container(Timer, node, dlist_next_node(&lists[kind], &timer->node));
+}
+
+/*
  * The head of a list, if it is due.
  */
 Timer *

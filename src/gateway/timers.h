@@ -20,6 +20,8 @@ typedef enum TimerKind
 	TIMER_REQUEST,				/* since we began to wait for a request */
 	TIMER_IDLE,					/* since the last frame of the client */
 	TIMER_CLOSE,				/* since we want the connection closed */
+	TIMER_ANSWER,				/* since an executor was asked for the answer to
+								 * a request; never too long, it will come */
 	TIMER_KINDS
 } TimerKind;
 
@@ -42,6 +44,9 @@ extern Timer *timer_expired(TimerKind kind, int64 length, int64 now);
 
 /* The timer that started first, NULL if none runs. */
 extern Timer *timer_first(TimerKind kind);
+
+/* The one of its kind that started next, NULL if it was the last. */
+extern Timer *timer_next(TimerKind kind, Timer *timer);
 
 /* When the first of a kind will have run for `length`; LOOP_NEVER if none. */
 extern int64 timer_deadline(TimerKind kind, int64 length);

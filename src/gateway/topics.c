@@ -24,6 +24,7 @@
 
 #include "common/hashfn.h"
 
+#include "gateway/agent_channels.h"
 #include "gateway/bus_link.h"
 #include "gateway/gw_stats.h"
 #include "gateway/topics.h"
@@ -129,13 +130,17 @@ topics_get(bool is_private, Slice name, uint32 hash)
 	Topic	   *topic = topics_find(is_private, name, hash);
 
 	if (topic != NULL)
+	{
+		topics_hold(topic);
 		return topic;
+	}
 	Assert(name.len <= TOPIC_MAX_BYTES);
 	topic = calloc(1, offsetof(Topic, full_name) + TOPIC_PREFIX_LEN + name.len);
 	if (topic == NULL)
 		return NULL;
 	topic->hash = hash;
 	topic->is_private = is_private;
+	topic->holders = 1;
 	topic->name_len = (uint8) name.len;
 	memcpy(topic->full_name, TOPIC_PREFIX, TOPIC_PREFIX_LEN);
 	memcpy(topic->full_name + TOPIC_PREFIX_LEN, name.data, name.len);
@@ -163,7 +168,53 @@ free_topic(Topic *topic)
 		if (topic->members[v].cap > 0)
 			free(topic->members[v].array);
 	}
+	agent_name_free(topic->agent_name);
 	free(topic);
+}
+
+/*
+ * Have topics_flush_interest() look at a topic, once.
+ */
+static void
+note_changed(Topic *topic)
+{
+	if (topic->changed)
+		return;
+	dlist_push_tail(&changed, &topic->changed_node);
+	topic->changed = true;
+}
+
+/*
+ * One more holder.
+ */
+void
+topics_hold(Topic *topic)
+{
+	topic->holders++;
+}
+
+/*
+ * One holder less.
+ */
+void
+topics_release(Topic *topic)
+{
+	Assert(topic->holders > 0);
+	if (--topic->holders == 0)
+		note_changed(topic);
+}
+
+/*
+ * Walk the index.
+ */
+void
+topics_visit(void (*visit) (Topic *topic))
+{
+	for (uint32 i = 0; i < nbuckets; i++)
+	{
+		for (Topic *topic = buckets[i]; topic != NULL; topic = topic->next_in_bucket)
+			visit(topic);
+	}
 }
 
 /*
@@ -239,7 +290,7 @@ topics_add_member(Topic *topic, PhxVersion version,
 	if (first)
 	{
 		STAT_INC(BUS_STAT_TOPICS);
-		topics_changed(topic);
+		note_changed(topic);
 	}
 	return true;
 }
@@ -262,21 +313,9 @@ topics_remove_member(Topic *topic, PhxVersion version, uint32 place)
 	if (!has_members(topic))
 	{
 		STAT_DEC(BUS_STAT_TOPICS);
-		topics_changed(topic);
+		note_changed(topic);
 	}
 	return moved;
-}
-
-/*
- * Have topics_flush_interest() look at it, once.
- */
-void
-topics_changed(Topic *topic)
-{
-	if (topic->listed)
-		dlist_delete(&topic->node);
-	dlist_push_tail(&changed, &topic->node);
-	topic->listed = true;
 }
 
 /*
@@ -303,28 +342,21 @@ ask_for(Topic *topic)
 {
 	topic->asked_seq = send_interest(topic, true);
 	topic->interest = INTEREST_ASKED;
-	topic->listed = true;
-	dlist_push_tail(&asked, &topic->node);
+	dlist_push_tail(&asked, &topic->asked_node);
 }
 
 /*
- * Back into the list of those that were asked for: the topic lost its last
- * member and got one again in one turn, so that the hub need not know.
+ * Give up the interest in a topic, if there is any.
  */
 static void
-wait_again(Topic *topic)
+give_up(Topic *topic)
 {
-	dlist_node *before = &asked.head;
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &asked)
-	{
-		if (dlist_container(Topic, node, iter.cur)->asked_seq > topic->asked_seq)
-			break;
-		before = iter.cur;
-	}
-	dlist_insert_after(before, &topic->node);
-	topic->listed = true;
+	if (topic->interest == INTEREST_NONE)
+		return;
+	if (topic->interest == INTEREST_ASKED)
+		dlist_delete(&topic->asked_node);
+	send_interest(topic, false);
+	topic->interest = INTEREST_NONE;
 }
 
 /*
@@ -336,19 +368,16 @@ topics_flush_interest(void)
 {
 	while (!dlist_is_empty(&changed) && bus_queued() < BUS_OUT_MARK)
 	{
-		Topic	   *topic = dlist_container(Topic, node, dlist_pop_head_node(&changed));
+		Topic	   *topic = dlist_container(Topic, changed_node,
+											dlist_pop_head_node(&changed));
 
-		topic->listed = false;
+		topic->changed = false;
 		if (!has_members(topic))
-		{
-			if (topic->interest != INTEREST_NONE)
-				send_interest(topic, false);
-			free_topic(topic);
-		}
+			give_up(topic);
 		else if (topic->interest == INTEREST_NONE)
 			ask_for(topic);
-		else if (topic->interest == INTEREST_ASKED)
-			wait_again(topic);
+		if (topic->holders == 0)
+			free_topic(topic);
 	}
 }
 
@@ -362,11 +391,10 @@ topics_acknowledged(uint64 seq)
 
 	if (dlist_is_empty(&asked))
 		return NULL;
-	topic = dlist_head_element(Topic, node, &asked);
+	topic = dlist_head_element(Topic, asked_node, &asked);
 	if (topic->asked_seq > seq)
 		return NULL;
-	dlist_delete(&topic->node);
-	topic->listed = false;
+	dlist_delete(&topic->asked_node);
 	topic->interest = INTEREST_HELD;
 	return topic;
 }

@@ -14,6 +14,7 @@
 #include "lib/ilist.h"
 #include "proto/phoenix.h"
 
+struct AgentName;
 struct Channel;
 
 /* What the hub knows of our interest in a topic. */
@@ -40,9 +41,9 @@ typedef struct Members
 } Members;
 
 /*
- * A topic exists while it has a member, and to the end of the turn in which
- * it lost the last one.  The members of a topic whose interest is not HELD are
- * waiting for the answer to their join; no message goes to them.
+ * A topic exists while somebody holds it, and to the end of the turn in which
+ * the last one released it.  Channels hold their topic; those that hear it are
+ * its members.  As long as its interest is not HELD, no message goes to them.
  */
 typedef struct Topic
 {
@@ -51,9 +52,12 @@ typedef struct Topic
 	bool		is_private;
 	uint8		name_len;		/* without prefix */
 	uint8		interest;		/* TopicInterest */
-	bool		listed;			/* in the list of changed or of asked topics */
+	bool		changed;		/* in the list of changed topics */
+	uint32		holders;
 	uint64		asked_seq;		/* of the BUS_INTEREST that asked */
-	dlist_node	node;			/* in that list */
+	dlist_node	changed_node;
+	dlist_node	asked_node;		/* in the list of those that are ASKED */
+	struct AgentName *agent_name;	/* agent_channels.c: NULL for other names */
 	Members		members[PHX_VERSIONS];
 	FrameBuf   *open[PHX_VERSIONS]; /* fanout.c: frames of this turn */
 	struct Topic *next_open;	/* fanout.c: topics with an open buffer */
@@ -87,13 +91,22 @@ extern uint32 topics_hash(Slice name);
 /* The topic, or NULL; hash is topics_hash(name). */
 extern Topic *topics_find(bool is_private, Slice name, uint32 hash);
 
-/* The topic, made if it did not exist; NULL without memory. */
+/*
+ * The topic, made if it did not exist, and held for the caller; NULL without
+ * memory.
+ */
 extern Topic *topics_get(bool is_private, Slice name, uint32 hash);
+
+/* Hold a topic that somebody holds already, and let it go again. */
+extern void topics_hold(Topic *topic);
+extern void topics_release(Topic *topic);
+
+/* Call visit() for every topic there is; it must not make or end any. */
+extern void topics_visit(void (*visit) (Topic *topic));
 
 /*
  * Add a member at the end of the array of its version, and store its place in
- * *place; false without memory.  Whoever has got a topic adds a member to it,
- * or calls topics_changed() for it.
+ * *place; false without memory.  A member holds the topic by other means.
  */
 extern bool topics_add_member(Topic *topic, PhxVersion version,
 							  struct Channel *channel, uint32 *place) RT_MUSTCHECK;
@@ -104,10 +117,7 @@ extern bool topics_add_member(Topic *topic, PhxVersion version,
  */
 extern struct Channel *topics_remove_member(Topic *topic, PhxVersion version, uint32 place);
 
-/* Look at the topic at the end of the turn: ask for it, or forget it. */
-extern void topics_changed(Topic *topic);
-
-/* Tell the hub what changed in this turn, and free topics without members. */
+/* Tell the hub what changed in this turn, and free topics that nobody holds. */
 extern void topics_flush_interest(void);
 
 /*

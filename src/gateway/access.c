@@ -1,0 +1,321 @@
+/*-------------------------------------------------------------------------
+ *
+ * access.c
+ *	  What a channel may hear, and for how long.
+ *
+ * It is decided when the channel is joined, and again with every new token
+ * (supabase.md 3.8, 7.4); it ends when the token expires (3.9) or when the
+ * server's keys or rules refuse it.  Public channels need no decision, but a
+ * token all the same.
+ *
+ * While a new token is looked at, messages flow by the old decision.  A channel
+ * has one question with the executors at most: a token that comes meanwhile
+ * waits, and only the newest one is asked for then.  It expires as of its
+ * newest token, though, because that one has been verified.
+ *
+ * How a channel ends tells the client what to do (3.6).  After phx_close it
+ * stays away: its token is no good.  After phx_error it joins again by itself,
+ * with its newest token: that is for trouble that is ours, where upstream sends
+ * phx_close and leaves a client of a busy server deaf for good.
+ *
+ * src/gateway/access.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "proto/proto.h"
+
+#include "gateway/access.h"
+#include "gateway/agent_channels.h"
+#include "gateway/decisions.h"
+#include "gateway/gw_settings.h"
+#include "gateway/gw_stats.h"
+#include "gateway/joins.h"
+#include "gateway/loop.h"
+#include "gateway/refusals.h"
+#include "gateway/replies.h"
+#include "proto/ws_frame.h"
+
+#define DISCONNECT_MESSAGE "Server requested disconnect"
+#define BAD_NAME_REASON "Unauthorized: invalid channel signature"
+
+/*
+ * Ask what a channel may hear.
+ */
+static void
+ask(Channel *channel)
+{
+	channel->ask_again = false;
+	if (!decision_ask(channel))
+		reply_no_memory(channel->conn);
+}
+
+/*
+ * Refuse a join for what an executor said.
+ */
+static void
+refuse_join(Channel *channel, JobOutcome outcome)
+{
+	RefusalText room;
+	Slice		name = topic_name(channel->topic);
+
+	if (outcome == JOB_DONE || outcome == JOB_REFUSED || outcome == JOB_FAILED)
+		STAT_INC(BUS_STAT_DENIED);
+	join_refuse(channel, outcome == JOB_DONE ? refusal_of_topic(name, &room) :
+				refusal_of_job(outcome, name, &room));
+}
+
+/*
+ * A join is decided, unless a newer token came meanwhile.
+ */
+static void
+decide_join(Channel *channel, JobOutcome outcome, uint8 rights)
+{
+	if (outcome != JOB_DONE || rights == 0)
+		refuse_join(channel, outcome);
+	else if (channel->ask_again)
+		ask(channel);
+	else
+		join_allow(channel, rights);
+}
+
+/*
+ * End a channel with a message about its topic.
+ */
+static void
+end_for_topic(Channel *channel, const char *message)
+{
+	RefusalText room;
+
+	snprintf(room.text, sizeof(room.text), "%s: " SLICE_FMT, message,
+			 SLICE_ARG(topic_name(channel->topic)));
+	reply_end_channel(channel, room.text, END_FOR_GOOD);
+}
+
+/*
+ * End a channel whose new token does not give it what it had, or could not be
+ * looked at.
+ */
+static void
+end_refreshed(Channel *channel, JobOutcome outcome)
+{
+	switch (outcome)
+	{
+		case JOB_DONE:
+			end_for_topic(channel, "You no longer have permission to read from this Channel topic");
+			break;
+		case JOB_BUSY:
+		case JOB_UNAVAILABLE:
+			reply_end_channel(channel, "Realtime was unable to connect to the project database",
+							  END_FOR_NOW);
+			break;
+		case JOB_TIMED_OUT:
+			reply_end_channel(channel, "Query was cancelled, please try again", END_FOR_NOW);
+			break;
+		default:
+			end_for_topic(channel, "You do not have permissions to read from this Channel topic");
+			break;
+	}
+}
+
+/*
+ * The new token of a channel is decided.  As upstream, one that takes away any
+ * right to read ends the channel.
+ */
+static void
+decide_refresh(Channel *channel, JobOutcome outcome, uint8 rights)
+{
+	if (outcome != JOB_DONE || (channel->rights & ~rights) != 0)
+	{
+		if (channel->state == CHANNEL_JOINED)
+			end_refreshed(channel, outcome);
+		else
+			refuse_join(channel, outcome);
+		return;
+	}
+	channel->rights = rights;
+	if ((rights & RIGHT_BROADCAST_READ) != 0 && !channel->member &&
+		!channel_listen(channel))
+		reply_no_memory(channel->conn);
+	else if (channel->ask_again)
+		ask(channel);
+}
+
+/*
+ * Policies were asked.
+ */
+static void
+decided(Channel *channel, JobOutcome outcome, uint8 rights)
+{
+	if (channel->state == CHANNEL_AUTHORISING)
+		decide_join(channel, outcome, rights);
+	else
+		decide_refresh(channel, outcome, rights);
+}
+
+/*
+ * The name of an agent channel is a good one.
+ */
+static void
+name_good(Channel *channel)
+{
+	join_allow(channel, RIGHTS_READ);
+}
+
+/*
+ * It is not, or that could not be found out.  That SQL failed is no fault of
+ * the client's.
+ */
+static void
+name_bad(Channel *channel, JobOutcome outcome)
+{
+	RefusalText room;
+
+	if (outcome == JOB_DONE)
+		join_refuse(channel, BAD_NAME_REASON);
+	else
+		join_refuse(channel, refusal_of_job(outcome == JOB_BUSY || outcome == JOB_TIMED_OUT ?
+											outcome : JOB_UNAVAILABLE,
+											topic_name(channel->topic), &room));
+}
+
+/*
+ * It was good, and is no longer.
+ */
+static void
+name_expired(Channel *channel)
+{
+	if (channel->state == CHANNEL_JOINED)
+		reply_end_channel(channel, "Channel name has expired", END_FOR_GOOD);
+	else
+		join_refuse(channel, BAD_NAME_REASON);
+}
+
+/*
+ * Be told of all that.
+ */
+void
+access_init(void)
+{
+	static const AgentHandlers agent_handlers = {
+		.good = name_good,
+		.bad = name_bad,
+		.expired = name_expired
+	};
+
+	decisions_init(decided);
+	agent_channels_init(&agent_handlers);
+}
+
+/*
+ * End a channel, joined or not, for its token.
+ */
+static void
+refuse_token(Channel *channel, const TokenRefusal *refusal)
+{
+	RefusalText room;
+
+	if (channel->state == CHANNEL_JOINED)
+		reply_end_channel(channel, refusal_of_token(refusal, &room), END_FOR_GOOD);
+	else
+		join_refuse(channel, refusal_of_join(refusal, &room));
+}
+
+/*
+ * A channel has a new token, or says so.
+ */
+void
+access_token(Channel *channel, Slice payload)
+{
+	TokenRefusal refusal;
+	Identity   *identity = identity_from_json(jslice_get(payload, "access_token"),
+											  channel->identity, &refusal);
+
+	if (identity == NULL)
+		refuse_token(channel, &refusal);
+	else if (identity == channel->identity)
+		identity_unref(identity);
+	else if (!channel_identify(channel, identity))
+		reply_no_memory(channel->conn);
+	else if (!channel->topic->is_private)
+		return;
+	else if (channel->waits)
+		channel->ask_again = true;
+	else
+		ask(channel);
+}
+
+/*
+ * All tokens whose time has come.
+ */
+void
+access_run_expiry(void)
+{
+	Identity   *identity;
+
+	while ((identity = identities_take_expired()) != NULL)
+	{
+		TokenRefusal refusal = {JWT_EXPIRED, identity->claims.exp};
+
+		while (!dlist_is_empty(&identity->channels))
+		{
+			STAT_INC(BUS_STAT_EXPIRED);
+			refuse_token(dlist_head_element(Channel, of_identity, &identity->channels),
+						 &refusal);
+		}
+		identity_unref(identity);
+	}
+}
+
+/*
+ * Do the present settings not allow something that this connection does?
+ */
+static bool
+must_leave(const Conn *conn)
+{
+	if (conn->identity->revoked)
+		return true;
+	for (Channel *channel = conn->channels.first; channel != NULL; channel = channel->next)
+	{
+		if (channel->identity->revoked ||
+			(gw_settings.private_only && !channel->topic->is_private))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Close a connection as upstream does when its rules change (3.5): the client
+ * comes back and is looked at anew.
+ */
+static void
+disconnect(Conn *conn)
+{
+	for (Channel *channel = conn->channels.first; channel != NULL; channel = channel->next)
+	{
+		if (channel->state == CHANNEL_JOINED)
+			reply_system_ok(channel, DISCONNECT_MESSAGE);
+	}
+	conn_close(conn, WS_CLOSE_RESTART, DISCONNECT_MESSAGE);
+}
+
+/*
+ * Hold all connections against new settings.
+ */
+void
+access_settings_changed(void)
+{
+	bool		revoked = tokens_configure() && identities_verify_again();
+	Conn	   *conn = conn_first_open();
+
+	agent_channels_changed();
+	if (!revoked && !gw_settings.private_only)
+		return;
+	while (conn != NULL)
+	{
+		Conn	   *next = conn_next_open(conn);
+
+		if (must_leave(conn))
+			disconnect(conn);
+		conn = next;
+	}
+}

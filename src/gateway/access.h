@@ -1,0 +1,27 @@
+/*-------------------------------------------------------------------------
+ *
+ * access.h
+ *	  What a channel may hear, and for how long.
+ *
+ * src/gateway/access.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef REALTIME_ACCESS_H
+#define REALTIME_ACCESS_H
+
+#include "gateway/channels.h"
+
+/* Be told what executors decide. */
+extern void access_init(void);
+
+/* An access_token event of a channel; its payload is raw JSON. */
+extern void access_token(Channel *channel, Slice payload);
+
+/* Settings have changed: close the connections that they do not allow. */
+extern void access_settings_changed(void);
+
+/* End the channels whose tokens have expired. */
+extern void access_run_expiry(void);
+
+#endif							/* REALTIME_ACCESS_H */

@@ -1,0 +1,621 @@
+/*-------------------------------------------------------------------------
+ *
+ * agent_channels.c
+ *	  Public channels whose names carry a proof: agent-... and conv-...
+ *
+ * insforge-oaura.md 8.4.  Which names are good, and until when, is for SQL to
+ * say (realtime.check_channels), because the signing keys never leave the
+ * database.  A good name is remembered as long as its topic has members; that
+ * a name is bad is not remembered at all.  Questions are shared as in
+ * decisions.c, and one job asks for as many names as fit.
+ *
+ * What is remembered may become wrong in two ways.  Agents or keys change: the
+ * hub tells so in the order of commits, and all names are asked for again.  Or
+ * a name reaches its end, a time that came with the answer.  A name found bad
+ * then is taken from its members; their widgets fetch the new one.
+ *
+ * If the database cannot be asked, members keep a name until its end, and the
+ * question is repeated.
+ *
+ * src/gateway/agent_channels.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "proto/proto.h"
+
+#include <math.h>
+
+#include "gateway/agent_channels.h"
+#include "gateway/bus_link.h"
+#include "gateway/gw_jobs.h"
+#include "gateway/gw_settings.h"
+#include "gateway/gw_stats.h"
+#include "gateway/loop.h"
+#include "gateway/waiters.h"
+#include "proto/jslice.h"
+
+#define JOBS_MAX 4				/* at a time: meanwhile names gather */
+#define BATCH_MAX 256			/* names of one job */
+#define BATCH_BYTES (48 * 1024) /* of JSON past which no other is added */
+#define RETRY_MS 1000
+#define WARN_INTERVAL_MS 1000
+#define SHOWN_MAX 100			/* bytes of a name in the log */
+
+/* The list that a name is in. */
+typedef enum AgentList
+{
+	LIST_NONE,
+	LIST_TO_ASK,				/* in this turn, or when there is room */
+	LIST_TO_RETRY				/* at retry_at */
+} AgentList;
+
+/*
+ * What is known of the name of a topic; it lasts as long as the topic.
+ */
+struct AgentName
+{
+	Topic	   *topic;			/* held while a question is with an executor */
+	uint8		list;			/* AgentList */
+	bool		good;			/* may be joined */
+	bool		outdated;		/* something changed since the question */
+	dlist_node	node;
+	int64		until;			/* end of a good name, 0 = none is known */
+	Deadline	end;			/* set for it */
+	Waiters		waiters;		/* joins */
+};
+
+/* The names of one job. */
+typedef struct Batch
+{
+	uint32		changes;		/* nchanges when they were asked for */
+	uint32		count;
+	AgentName  *names[FLEXIBLE_ARRAY_MEMBER];
+} Batch;
+
+/* The answer for one name. */
+typedef struct Verdict
+{
+	bool		valid;
+	int64		until;			/* Unix time, 0 = has no end */
+} Verdict;
+
+typedef enum Mode
+{
+	MODE_OFF,
+	MODE_WARN,
+	MODE_REQUIRE
+} Mode;
+
+static const AgentHandlers *handlers;
+static dlist_head to_ask = DLIST_STATIC_INIT(to_ask);
+static dlist_head to_retry = DLIST_STATIC_INIT(to_retry);
+static int64 retry_at = LOOP_NEVER;
+static Deadlines ends;
+static uint32 njobs;			/* that are with executors */
+static uint32 nchanges;			/* calls of agent_channels_changed() */
+static bool unchecked;			/* the last answer was that nobody looks at
+								 * names, and nothing has changed since */
+static bool visit_again;		/* at retry_at: memory ran out in a visit */
+
+/*
+ * Set up.
+ */
+void
+agent_channels_init(const AgentHandlers *callbacks)
+{
+	handlers = callbacks;
+}
+
+/*
+ * Does a topic have a name of this kind?
+ */
+static bool
+is_agent_topic(const Topic *topic)
+{
+	Slice		name = topic_name(topic);
+
+	return !topic->is_private &&
+		(slice_has_prefix(name, SLICE_LIT("agent-")) ||
+		 slice_has_prefix(name, SLICE_LIT("conv-")));
+}
+
+/*
+ * Is nobody to look at names?
+ */
+static bool
+is_off(void)
+{
+	return gw_settings.agent_channels != NULL &&
+		strcmp(gw_settings.agent_channels, "off") == 0;
+}
+
+/*
+ * Put a name into a list, out of the one that it is in.
+ */
+static void
+move_to(AgentName *name, AgentList list)
+{
+	if (name->list != LIST_NONE)
+		dlist_delete(&name->node);
+	if (list == LIST_TO_ASK)
+		dlist_push_tail(&to_ask, &name->node);
+	else if (list == LIST_TO_RETRY)
+		dlist_push_tail(&to_retry, &name->node);
+	name->list = (uint8) list;
+}
+
+/*
+ * Repeat a question after a while.
+ */
+static void
+retry_later(void)
+{
+	if (retry_at == LOOP_NEVER)
+		retry_at = loop_now + RETRY_MS;
+}
+
+/*
+ * Does somebody hear the topic, or will when the hub has acknowledged it?
+ */
+static bool
+has_members(const Topic *topic)
+{
+	for (int v = 0; v < PHX_VERSIONS; v++)
+	{
+		if (topic->members[v].count > 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * What is known of a topic's name, made if there is nothing; NULL without
+ * memory.
+ */
+static AgentName *
+get_name(Topic *topic)
+{
+	AgentName  *name = topic->agent_name;
+
+	if (name != NULL)
+		return name;
+	name = calloc(1, sizeof(AgentName));
+	if (name == NULL)
+		return NULL;
+	name->topic = topic;
+	waiters_init(&name->waiters);
+	topic->agent_name = name;
+	return name;
+}
+
+/*
+ * Forget a name.  A question that is with an executor holds the topic, so
+ * there is none.
+ */
+void
+agent_name_free(AgentName *name)
+{
+	if (name == NULL)
+		return;
+	Assert(!name->waiters.asking);
+	move_to(name, LIST_NONE);
+	deadline_clear(&ends, &name->end);
+	free(name);
+}
+
+/*
+ * Is the topic's name one that is looked at?
+ */
+bool
+agent_channel_receive_only(const Topic *topic)
+{
+	return topic->agent_name != NULL;
+}
+
+/*
+ * Look at the name of a channel that is being joined.
+ */
+AgentCheck
+agent_channel_check(Channel *channel)
+{
+	AgentName  *name;
+
+	if (!is_agent_topic(channel->topic) || unchecked || is_off())
+		return AGENT_NAME_GOOD;
+	name = get_name(channel->topic);
+	if (name == NULL)
+		return AGENT_NAME_NO_MEMORY;
+	if (name->good)
+		return AGENT_NAME_GOOD;
+	waiters_add(&name->waiters, channel);
+	if (!name->waiters.asking)
+		move_to(name, LIST_TO_ASK);
+	return AGENT_NAME_ASKED;
+}
+
+/*
+ * What is known of a name may not be true any more.
+ */
+static void
+doubt(AgentName *name)
+{
+	name->good = false;
+	if (name->waiters.asking)
+		name->outdated = true;
+	else
+		move_to(name, LIST_TO_ASK);
+}
+
+/*
+ * Look at a topic after a change.
+ */
+static void
+visit_topic(Topic *topic)
+{
+	AgentName  *name;
+
+	if (!is_agent_topic(topic))
+		return;
+	name = get_name(topic);
+	if (name != NULL)
+		doubt(name);
+	else
+		visit_again = true;
+}
+
+/*
+ * Agents, keys or the mode have changed.
+ */
+void
+agent_channels_changed(void)
+{
+	nchanges++;
+	unchecked = false;
+	visit_again = false;
+	if (!is_off())
+		topics_visit(visit_topic);
+	if (visit_again)
+		retry_later();
+}
+
+/*
+ * Take a name from those who have it.
+ */
+static void
+evict(AgentName *name)
+{
+	for (int v = 0; v < PHX_VERSIONS; v++)
+	{
+		Members    *members = &name->topic->members[v];
+
+		while (members->count > 0)
+		{
+			STAT_INC(BUS_STAT_EVICTED);
+			handlers->expired(members_array(members)[members->count - 1]);
+		}
+	}
+}
+
+/*
+ * Remember until when a name is good.
+ */
+static void
+set_end(AgentName *name, int64 until)
+{
+	int64		now = loop_wall / 1000;
+
+	name->until = until;
+	deadline_clear(&ends, &name->end);
+	if (until == 0)
+		return;
+	/* the clock of the answer may be a little behind ours */
+	if (deadline_set(&ends, &name->end, Max(until, now + 1)))
+		return;
+	move_to(name, LIST_TO_RETRY);
+	retry_later();
+}
+
+/*
+ * All who waited for the answer are told: is there another question?
+ */
+static void
+end_question(AgentName *name)
+{
+	waiters_end(&name->waiters);
+	if (name->outdated || waiters_waiting(&name->waiters))
+		move_to(name, LIST_TO_ASK);
+	name->outdated = false;
+	topics_release(name->topic);
+}
+
+/*
+ * Tell a name to the log, without what proves it: what follows the last '-'.
+ */
+static void
+warn(const AgentName *name)
+{
+	static int64 last_warning = -WARN_INTERVAL_MS;
+	Slice		topic = topic_name(name->topic);
+	char		shown[SHOWN_MAX + 1];
+	size_t		len = topic.len;
+
+	if (loop_now - last_warning < WARN_INTERVAL_MS)
+		return;
+	last_warning = loop_now;
+	while (len > 0 && topic.data[len - 1] != '-')
+		len--;
+	if (len > SHOWN_MAX)
+	{
+		len = SHOWN_MAX;
+		while (len > 0 && (topic.data[len] & 0xC0) == 0x80)
+			len--;
+	}
+	for (size_t i = 0; i < len; i++)
+		shown[i] = (unsigned char) topic.data[i] < ' ' || topic.data[i] == 0x7F ?
+			'?' : topic.data[i];
+	bus_log(BUS_LOG_WARNING, "channel \"%.*s...\" was joined without a valid signature",
+			(int) len, shown);
+}
+
+/*
+ * Act on the answer for one name.
+ */
+static void
+take_verdict(AgentName *name, const Verdict *verdict, Mode mode)
+{
+	bool		allowed = verdict->valid || mode != MODE_REQUIRE;
+	Channel    *channel;
+
+	if (!verdict->valid && mode == MODE_WARN)
+		warn(name);
+	while ((channel = waiters_take(&name->waiters)) != NULL)
+	{
+		if (allowed)
+			handlers->good(channel);
+		else
+			handlers->bad(channel, JOB_DONE);
+	}
+	name->good = allowed && !name->outdated;
+	set_end(name, allowed && mode == MODE_REQUIRE ? verdict->until : 0);
+	if (!allowed)
+		evict(name);
+	end_question(name);
+}
+
+/*
+ * A name could not be asked for.
+ */
+static void
+take_failure(AgentName *name, JobOutcome outcome)
+{
+	Channel    *channel;
+
+	while ((channel = waiters_take(&name->waiters)) != NULL)
+		handlers->bad(channel, outcome);
+	if (name->until != 0 && name->until <= loop_wall / 1000)
+		evict(name);
+	end_question(name);
+	if (name->list == LIST_NONE && has_members(name->topic))
+	{
+		move_to(name, LIST_TO_RETRY);
+		retry_later();
+	}
+}
+
+/*
+ * Read a time, a JSON number of seconds or null, which is 0.
+ */
+static int64
+read_until(Slice value)
+{
+	char		digits[64];
+	double		seconds;
+
+	if (jslice_type(value) != JSLICE_NUMBER || value.len >= sizeof(digits))
+		return 0;
+	memcpy(digits, value.data, value.len);
+	digits[value.len] = '\0';
+	seconds = ceil(strtod(digits, NULL));
+	return seconds >= 1 && seconds < 1e15 ? (int64) seconds : 0;
+}
+
+/*
+ * Read the answer for one name; false if it is not that.
+ */
+static bool
+read_verdict(Slice item, const AgentName *name, Verdict *verdict)
+{
+	JsliceType	valid = jslice_type(jslice_get(item, "valid"));
+
+	if (!jslice_string_equals(jslice_get(item, "name"), topic_name(name->topic)) ||
+		(valid != JSLICE_TRUE && valid != JSLICE_FALSE))
+		return false;
+	verdict->valid = valid == JSLICE_TRUE;
+	verdict->until = read_until(jslice_get(item, "until"));
+	return true;
+}
+
+/*
+ * Read the mode of an answer; false if there is none.
+ */
+static bool
+read_mode(Slice value, Mode *mode)
+{
+	if (jslice_string_equals(value, SLICE_LIT("off")))
+		*mode = MODE_OFF;
+	else if (jslice_string_equals(value, SLICE_LIT("warn")))
+		*mode = MODE_WARN;
+	else if (jslice_string_equals(value, SLICE_LIT("require")))
+		*mode = MODE_REQUIRE;
+	else
+		return false;
+	return true;
+}
+
+/*
+ * Read the answer for a batch: one verdict for each name.  False if it is none
+ * that realtime.check_channels gives.
+ */
+static bool
+read_answer(Slice result, const Batch *batch, Mode *mode, Verdict *verdicts)
+{
+	CallReply	reply;
+	JsliceIter	it;
+	Slice		key;
+	Slice		item;
+	uint32		n = 0;
+
+	if (!job_decode_call_reply(result, &reply) || reply.status != 200 ||
+		!jslice_validate(reply.body.data, reply.body.len, NULL) ||
+		!read_mode(jslice_get(reply.body, "mode"), mode))
+		return false;
+	jslice_iter_init(&it, jslice_get(reply.body, "channels"));
+	while (jslice_iter_next(&it, &key, &item))
+	{
+		if (n == batch->count || !read_verdict(item, batch->names[n], &verdicts[n]))
+			return false;
+		n++;
+	}
+	return n == batch->count;
+}
+
+/*
+ * The answer to a job.
+ */
+static void
+answered(JobOutcome outcome, Slice result, void *arg)
+{
+	Batch	   *batch = arg;
+	Verdict		verdicts[BATCH_MAX];
+	Mode		mode = MODE_REQUIRE;
+
+	njobs--;
+	if (outcome == JOB_DONE && !read_answer(result, batch, &mode, verdicts))
+		outcome = JOB_FAILED;
+	if (outcome == JOB_DONE)
+		unchecked = mode == MODE_OFF && batch->changes == nchanges;
+	for (uint32 i = 0; i < batch->count; i++)
+	{
+		if (outcome == JOB_DONE)
+			take_verdict(batch->names[i], &verdicts[i], mode);
+		else
+			take_failure(batch->names[i], outcome);
+	}
+	free(batch);
+}
+
+/*
+ * Take names off the list of those to be asked for, and put them into a
+ * request.  Those that nobody wants to know about are left out.
+ */
+static uint32
+gather(AgentName **names, Bytes *request)
+{
+	uint32		count = 0;
+
+	while (!dlist_is_empty(&to_ask) && count < BATCH_MAX && request->len < BATCH_BYTES)
+	{
+		AgentName  *name = dlist_head_element(AgentName, node, &to_ask);
+
+		move_to(name, LIST_NONE);
+		if (!waiters_waiting(&name->waiters) && !has_members(name->topic))
+			continue;
+		if (count > 0)
+			bytes_append_byte(request, ',');
+		jslice_append_string(request, topic_name(name->topic));
+		waiters_begin(&name->waiters);
+		topics_hold(name->topic);
+		names[count++] = name;
+	}
+	return count;
+}
+
+/*
+ * Put a job on the bus; false if that cannot be done.
+ */
+static bool
+ask(AgentName **names, uint32 count, Slice request)
+{
+	CallJob		call = {0};
+	Batch	   *batch = malloc(offsetof(Batch, names) + count * sizeof(AgentName *));
+	Bytes		job;
+	bool		asked = false;
+
+	if (batch == NULL)
+		return false;
+	batch->changes = nchanges;
+	batch->count = count;
+	memcpy(batch->names, names, count * sizeof(AgentName *));
+	bytes_init(&job);
+	call.function = CALL_CHECK_CHANNELS;
+	call.request = request;
+	if (job_encode_call(&job, &call))
+		asked = gw_jobs_ask(JOB_CALL, bytes_slice(&job), answered, batch);
+	bytes_free(&job);
+	if (asked)
+		njobs++;
+	else
+		free(batch);
+	return asked;
+}
+
+/*
+ * Ask for as many names as one job takes.
+ */
+static void
+ask_batch(void)
+{
+	AgentName  *names[BATCH_MAX];
+	Bytes		request;
+	uint32		count;
+
+	bytes_init(&request);
+	bytes_append_cstr(&request, "{\"names\":[");
+	count = gather(names, &request);
+	if (count > 0 &&
+		!(bytes_append_cstr(&request, "]}") && ask(names, count, bytes_slice(&request))))
+	{
+		for (uint32 i = 0; i < count; i++)
+			take_failure(names[i], JOB_UNAVAILABLE);
+	}
+	bytes_free(&request);
+}
+
+/*
+ * Put the questions of this turn on the bus.
+ */
+void
+agent_channels_flush(void)
+{
+	while (!dlist_is_empty(&to_ask) && njobs < JOBS_MAX && gw_jobs_room())
+		ask_batch();
+}
+
+/*
+ * Names that have reached their end are asked for once more: it may have been
+ * put off.  So are those that could not be asked for.
+ */
+void
+agent_channels_run_timers(int64 now)
+{
+	Deadline   *due;
+
+	while ((due = deadlines_take_due(&ends, loop_wall / 1000)) != NULL)
+		doubt((AgentName *) ((char *) due - offsetof(AgentName, end)));
+	if (retry_at > now)
+		return;
+	retry_at = LOOP_NEVER;
+	while (!dlist_is_empty(&to_retry))
+		doubt(dlist_head_element(AgentName, node, &to_retry));
+	if (visit_again)
+		agent_channels_changed();
+}
+
+/*
+ * The earlier of two.
+ */
+int64
+agent_channels_deadline(void)
+{
+	return Min(retry_at, deadlines_earliest(&ends));
+}

@@ -1,0 +1,53 @@
+/*-------------------------------------------------------------------------
+ *
+ * http_exchange.h
+ *	  A request with a body, from its head to its answer.
+ *
+ * src/gateway/http_exchange.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef REALTIME_HTTP_EXCHANGE_H
+#define REALTIME_HTTP_EXCHANGE_H
+
+#include "gateway/conn.h"
+#include "proto/http_request.h"
+
+typedef struct HttpExchange HttpExchange;
+
+/*
+ * A whole request has come.  Answers it, or defers that; req and body are good
+ * until then.
+ */
+typedef void (*HttpBodyHandler) (HttpExchange *exchange, const HttpRequest *req, Slice body);
+
+/* What is done with the requests of a path. */
+typedef struct HttpBodyRoute
+{
+	HttpBodyHandler handler;
+	size_t		body_max;		/* bytes; more is answered with 413 */
+	const char *error_prefix;	/* of its errors, as in http_answer_error() */
+} HttpBodyRoute;
+
+/* A head has come: read its body, or refuse that. */
+extern void http_exchange_begin(Conn *conn, const HttpRequest *req, Slice head,
+								const HttpBodyRoute *route);
+
+/* More of the body of the connection's exchange; returns the bytes taken. */
+extern size_t http_exchange_feed(Conn *conn, const char *buf, size_t len);
+
+/* The answer comes later; until then the connection reads no other request. */
+extern void http_exchange_defer(HttpExchange *exchange);
+
+/* Answer, now or later; the exchange is gone with that. */
+extern void http_exchange_answer(HttpExchange *exchange, int status, Slice body,
+								 const char *headers);
+
+/* The same with an error as body. */
+extern void http_exchange_error(HttpExchange *exchange, int status, const char *text,
+								const char *headers);
+
+/* The connection ends; what is deferred will find nobody. */
+extern void http_exchange_abandon(Conn *conn);
+
+#endif							/* REALTIME_HTTP_EXCHANGE_H */

@@ -1,0 +1,323 @@
+/*-------------------------------------------------------------------------
+ *
+ * joins.c
+ *	  phx_join: from the request to its answer.
+ *
+ * supabase.md 3.1 to 3.4 and 7.2.  Up to two others are asked before a join is
+ * answered, and the connection goes on meanwhile:
+ *
+ *		AUTHORISING		an executor: may this token hear this private topic?
+ *						is this name of an agent channel a good one?
+ *		JOINING			the hub: do we get everything that commits from now on?
+ *		JOINED			answered
+ *
+ * A client that has read the answer misses nothing that commits from then on.
+ * Until it is decided the channel is no member of its topic, and the hub is not
+ * told of it.  Joins of one connection may be answered in another order than
+ * they came in.
+ *
+ * The answer is encoded at once, while the request's payload is at hand, and
+ * kept with the channel.
+ *
+ * src/gateway/joins.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "proto/proto.h"
+
+#include "gateway/agent_channels.h"
+#include "gateway/decisions.h"
+#include "gateway/gw_settings.h"
+#include "gateway/gw_stats.h"
+#include "gateway/joins.h"
+#include "gateway/refusals.h"
+#include "gateway/replies.h"
+
+static Bytes answer;			/* being encoded */
+static Bytes json;				/* a payload being put together */
+
+/*
+ * Can a topic of this name be joined?
+ */
+static const char *
+bad_topic(Slice name)
+{
+	if (name.data == NULL)
+		return "unmatched topic";
+	if (name.len == 0)
+		return "TopicNameRequired: You must provide a topic name";
+	if (name.len > TOPIC_MAX_BYTES)
+		return "TopicNameTooLong: A topic name has at most 246 bytes";
+	return NULL;
+}
+
+StaticAssertDecl(TOPIC_MAX_BYTES == 246, "the reason above names the limit");
+
+/*
+ * Append one requested postgres_changes entry as it came, with an id (3.4).
+ * Of two members called id, the client sees the last one, ours.
+ */
+static void
+append_change(Slice entry, uint64 id)
+{
+	Slice		key;
+	Slice		value;
+	JsliceIter	it;
+
+	if (jslice_type(entry) != JSLICE_OBJECT)
+	{
+		bytes_append_slice(&json, entry);
+		return;
+	}
+	jslice_iter_init(&it, entry);
+	bytes_append(&json, entry.data, entry.len - 1);
+	bytes_append_cstr(&json, jslice_iter_next(&it, &key, &value) ? ",\"id\":" : "\"id\":");
+	bytes_append_u64(&json, id);
+	bytes_append_byte(&json, '}');
+}
+
+/*
+ * Put the response of a join into `json`; returns the number of entries.
+ */
+static uint64
+build_response(const PhxJoin *settings)
+{
+	JsliceIter	it;
+	Slice		key;
+	Slice		entry;
+	uint64		n = 0;
+
+	scratch_reset(&json);
+	bytes_append_cstr(&json, "{\"postgres_changes\":[");
+	jslice_iter_init(&it, settings->postgres_changes);
+	while (jslice_iter_next(&it, &key, &entry))
+	{
+		if (jslice_type(entry) == JSLICE_NULL)
+			continue;
+		if (n > 0)
+			bytes_append_byte(&json, ',');
+		append_change(entry, ++n);
+	}
+	bytes_append_cstr(&json, "]}");
+	return n;
+}
+
+/*
+ * Encode into `answer` all that a successful join is answered with.
+ */
+static void
+encode_answer(PhxVersion version, const ClientMessage *msg, const PhxJoin *settings,
+			  const Topic *topic)
+{
+	static const SystemMessage no_changes = {"postgres_changes", "error",
+	"Following tables is not available in this version", true};
+	static const SystemMessage ready = {"system", "ok",
+	"Replication connection established", true};
+	uint64		nchanges = build_response(settings);
+
+	scratch_reset(&answer);
+	if (json.failed)
+		answer.failed = true;
+	(void) phx_encode_reply(&answer, version, msg->join_ref, msg->ref, msg->topic,
+							"ok", bytes_slice(&json));
+	if (nchanges > 0)
+		(void) reply_encode_system(&answer, version, msg->join_ref, topic, &no_changes);
+	if (settings->replication_ready)
+		(void) reply_encode_system(&answer, version, msg->join_ref, topic, &ready);
+	scratch_reset(&json);
+}
+
+/*
+ * Refuse a join that has no channel yet.
+ */
+static void
+refuse_message(Conn *conn, const ClientMessage *msg, Slice join_ref, const char *reason)
+{
+	STAT_INC(BUS_STAT_JOIN_ERRORS);
+	reply_error(conn, join_ref, msg->ref, msg->topic, reason);
+}
+
+/*
+ * Refuse a join that has one.
+ */
+void
+join_refuse(Channel *channel, const char *reason)
+{
+	Assert(channel->state != CHANNEL_JOINED);
+	STAT_INC(BUS_STAT_JOIN_ERRORS);
+	reply_error(channel->conn, channel_join_ref(channel), channel_ref(channel),
+				topic_full_name(channel->topic), reason);
+	channel_free(channel);
+}
+
+/*
+ * Send the answer that was kept.
+ */
+static void
+answer_join(Channel *channel)
+{
+	channel_set_state(channel, CHANNEL_JOINED);
+	STAT_INC(BUS_STAT_JOINS);
+	channel_send_answer(channel);
+}
+
+/*
+ * It is decided.  Who may not hear broadcasts misses none, so that the hub need
+ * not be asked.
+ */
+void
+join_allow(Channel *channel, uint8 rights)
+{
+	channel_set_state(channel, CHANNEL_JOINING);
+	channel->rights = rights;
+	if ((rights & RIGHT_BROADCAST_READ) == 0)
+		answer_join(channel);
+	else if (!channel_listen(channel))
+		reply_no_memory(channel->conn);
+	else if (channel->topic->interest == INTEREST_HELD)
+		answer_join(channel);
+}
+
+/*
+ * Members that were there before have been answered already.
+ */
+void
+join_topic_held(Topic *topic)
+{
+	for (int v = 0; v < PHX_VERSIONS; v++)
+	{
+		Members    *members = &topic->members[v];
+
+		for (uint32 i = 0; i < members->count; i++)
+		{
+			Channel    *channel = members_array(members)[i];
+
+			if (channel->state == CHANNEL_JOINING)
+				answer_join(channel);
+		}
+	}
+}
+
+/*
+ * Who joins?  The token that the join brings, else that of the connection.
+ */
+static Identity *
+identify(const Conn *conn, const ClientMessage *msg, const PhxJoin *settings,
+		 TokenRefusal *refusal)
+{
+	Slice		token = jslice_get(msg->payload, "user_token");
+
+	if (jslice_type(token) != JSLICE_STRING)
+		token = settings->access_token;
+	return identity_from_json(token, conn->identity, refusal);
+}
+
+/*
+ * Make the channel of a join, and keep its answer.  NULL if that cannot be
+ * done, and then the client knows.
+ */
+static Channel *
+make_channel(Conn *conn, const ClientMessage *msg, const PhxJoin *settings,
+			 Identity *identity)
+{
+	Topic	   *topic = topics_get(settings->is_private, msg->name, msg->hash);
+	Channel    *channel;
+
+	if (topic == NULL)
+	{
+		identity_unref(identity);
+		reply_no_memory(conn);
+		return NULL;
+	}
+	channel = channel_new(conn, topic, identity, msg->join_ref, msg->ref);
+	if (channel == NULL)
+	{
+		reply_no_memory(conn);
+		return NULL;
+	}
+	channel->ack = settings->broadcast_ack;
+	encode_answer(conn->version, msg, settings, topic);
+	if (answer.failed || !channel_keep_answer(channel, bytes_slice(&answer)))
+	{
+		join_refuse(channel, "IncreaseConnectionPool: Please increase your connection pool size");
+		channel = NULL;
+	}
+	scratch_reset(&answer);
+	return channel;
+}
+
+/*
+ * Find out whether a new channel may hear its topic.
+ */
+static void
+authorise(Channel *channel, const PhxJoin *settings)
+{
+	if (settings->is_private)
+	{
+		channel->wanted = RIGHT_BROADCAST_READ;
+		if (settings->presence_enabled)
+			channel->wanted |= RIGHT_PRESENCE_READ;
+		if (!decision_ask(channel))
+			reply_no_memory(channel->conn);
+		return;
+	}
+	switch (agent_channel_check(channel))
+	{
+		case AGENT_NAME_GOOD:
+			join_allow(channel, RIGHTS_READ);
+			break;
+		case AGENT_NAME_ASKED:
+			break;
+		case AGENT_NAME_NO_MEMORY:
+			reply_no_memory(channel->conn);
+			break;
+	}
+}
+
+/*
+ * Look at a join in the order of supabase.md 3.3.
+ */
+void
+join_request(Conn *conn, const ClientMessage *msg)
+{
+	const char *reason = bad_topic(msg->name);
+	TokenRefusal refusal;
+	RefusalText room;
+	PhxJoin		settings;
+	Identity   *identity;
+	Channel    *channel;
+
+	if (reason != NULL)
+	{
+		/* a topic that no channel serves is answered by the socket itself */
+		refuse_message(conn, msg, msg->name.data == NULL ? NO_REF : msg->join_ref, reason);
+		return;
+	}
+	/* clients join again after a timeout of theirs */
+	channel = channel_find(conn, msg->name, msg->hash);
+	if (channel != NULL)
+		reply_end_channel(channel, NULL, END_FOR_GOOD);
+
+	/* an invalid payload falls back to defaults and the join proceeds (3.1) */
+	(void) phx_join_parse(msg->payload, &settings);
+	if (gw_settings.private_only && !settings.is_private)
+	{
+		refuse_message(conn, msg, msg->join_ref,
+					   "PrivateOnly: This project only allows private channels");
+		return;
+	}
+	if (conn->channels.count >= gw_settings.max_channels_per_client)
+	{
+		refuse_message(conn, msg, msg->join_ref, "ChannelRateLimitReached: Too many channels");
+		return;
+	}
+	identity = identify(conn, msg, &settings, &refusal);
+	if (identity == NULL)
+	{
+		refuse_message(conn, msg, msg->join_ref, refusal_of_join(&refusal, &room));
+		return;
+	}
+	channel = make_channel(conn, msg, &settings, identity);
+	if (channel != NULL)
+		authorise(channel, &settings);
+}

@@ -1,0 +1,67 @@
+/*-------------------------------------------------------------------------
+ *
+ * replies.h
+ *	  What the gateway says to one client, in Phoenix messages.
+ *
+ * src/gateway/replies.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef REALTIME_REPLIES_H
+#define REALTIME_REPLIES_H
+
+#include "gateway/channels.h"
+
+#define NO_REF slice_make(NULL, 0)
+#define SCRATCH_KEPT (64 * 1024)	/* bytes of a scratch buffer kept for the next
+									 * message */
+
+/* Empty a scratch buffer, and give memory back that it does not usually need. */
+static inline void
+scratch_reset(Bytes *bytes)
+{
+	if (bytes->failed || bytes->cap > SCRATCH_KEPT)
+		bytes_free(bytes);
+	bytes->len = 0;
+}
+
+/* What a system message is about (supabase.md 3.5). */
+typedef struct SystemMessage
+{
+	const char *extension;		/* "system" or "postgres_changes" */
+	const char *status;			/* "ok" or "error" */
+	const char *message;
+	bool		names_channel;	/* has the member "channel" */
+} SystemMessage;
+
+/* Append a system message of a channel to *out; false without memory. */
+extern bool reply_encode_system(Bytes *out, PhxVersion version, Slice join_ref,
+								const Topic *topic, const SystemMessage *message);
+
+/* phx_reply with status ok and an empty response. */
+extern void reply_ok(Conn *conn, Slice join_ref, Slice ref, Slice topic);
+
+/* phx_reply with status error and a reason. */
+extern void reply_error(Conn *conn, Slice join_ref, Slice ref, Slice topic,
+						const char *reason);
+
+/* A system message of status ok that names no channel. */
+extern void reply_system_ok(Channel *channel, const char *message);
+
+/* What becomes of a channel that the server ends (3.6). */
+typedef enum ChannelEnd
+{
+	END_FOR_GOOD,				/* phx_close: the client does not come back */
+	END_FOR_NOW					/* phx_error: it joins again by itself */
+} ChannelEnd;
+
+/*
+ * End and free a channel, with a system error before it unless message is
+ * NULL.
+ */
+extern void reply_end_channel(Channel *channel, const char *message, ChannelEnd end);
+
+/* Close a connection that we have no memory to serve. */
+extern void reply_no_memory(Conn *conn);
+
+#endif							/* REALTIME_REPLIES_H */

@@ -21,11 +21,15 @@ use File::Path qw(remove_tree);
 use File::Temp qw(tempdir);
 use IO::Select;
 use IO::Socket::INET;
+use JwtKey;
 use POSIX qw(:sys_wait_h);
 use Time::HiRes qw(sleep time);
 
 # PostgreSQL refuses to run as root; then this account runs it.
 my $SERVER_ACCOUNT = 'postgres';
+
+# What tokens are signed with.
+my $JWT_SECRET = 'what the benchmarks sign their tokens with';
 
 # Settings that keep other work out of the measurements.  What decides speed
 # and durability (fsync, wal_level, wal_sync_method, ...) stays at its default.
@@ -38,6 +42,7 @@ my %SETTINGS = (
 	'log_checkpoints' => 'off',
 	'max_wal_size' => '16GB',
 	'shared_buffers' => '512MB',
+	'realtime.jwt_secret' => $JWT_SECRET,
 	'realtime.listen_addresses' => '127.0.0.1');
 
 # A port that nobody listens on right now.
@@ -189,6 +194,54 @@ sub sql
 
 	chomp $result;
 	return $result;
+}
+
+# A token with these claims.
+sub token
+{
+	my ($self, %claims) = @_;
+	return JwtKey->secret($JWT_SECRET)->token({ exp => 4_000_000_000, %claims });
+}
+
+# The key that all clients connect with.
+sub anon_key
+{
+	my ($self) = @_;
+	return $self->{anon_key} //= $self->token(role => 'anon');
+}
+
+# Change settings of a running server; `executors` waits until that many are at
+# work.
+sub configure
+{
+	my ($self, %settings) = @_;
+
+	$self->sql("ALTER SYSTEM SET realtime.$_ = '$settings{$_}'") foreach sort keys %settings;
+	$self->sql('SELECT pg_reload_conf()');
+	$self->wait_for_executors($settings{executors}) if $settings{executors};
+	return;
+}
+
+# Wait until exactly so many executors are connected.
+sub wait_for_executors
+{
+	my ($self, $count) = @_;
+
+	$self->wait_for("$count executors", sub
+		{
+			return $count == $self->sql(
+				q{SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'realtime executor%'});
+		});
+	return;
+}
+
+# Where the server's WAL ends and its next transaction id: [bytes, xid].
+sub written
+{
+	my ($self) = @_;
+
+	return [ split /\|/, $self->sql(
+			q{SELECT pg_current_wal_insert_lsn() - '0/0', pg_snapshot_xmax(pg_current_snapshot())}) ];
 }
 
 # Empty the table, write out what is dirty: every run starts alike.

@@ -3,8 +3,10 @@
  * load_client.c
  *	  Many Phoenix clients in one thread: receives, checks, measures.
  *
- * Every client has its own socket, joins public topics with the protocol's
- * version 2.0.0 and beats its heart.  Frames are taken apart in one buffer
+ * Every client has its own socket, joins topics with the protocol's version
+ * 2.0.0 and beats its heart.  All of them connect with the one key of
+ * --apikey, as the visitors of a page do; with --tokens each is a user who
+ * joins with a token of his own.  Frames are taken apart in one buffer
  * that all clients share; only what a read leaves incomplete is kept per
  * client.  That, and one clock reading per read(), is what lets one thread
  * check several million small frames a second.
@@ -13,9 +15,13 @@
  *	receive	join, report "ready=yes", count until every sender's end came
  *	idle	join, report "ready=yes", stay for --seconds (0: until SIGTERM)
  *	joins	join everything as fast as the server answers, then end
+ *	storm	connect, report "ready=yes", join all at once, and try again a
+ *			second after a refusal, for --seconds (0: until SIGTERM)
  *
  * Connecting blocks, which on loopback takes no time as long as the server's
- * backlog has room; --inflight bounds how many wait to be answered.
+ * backlog has room; --inflight bounds how many wait to be answered.  What is
+ * reported of joins is from asking to the answer; with --ahead all connections
+ * are there before the first of them.
  *
  * bench/load_client.c
  *
@@ -38,7 +44,10 @@
 #define READ_BYTES (128 * 1024) /* asked of one read() */
 #define REST_BYTES (64 * 1024)	/* longest frame that may be left over */
 #define EVENTS_PER_TURN 1024
+#define MAX_TOKEN 2048
+#define JOIN_LIMIT_NS INT64CONST(120000000000)
 #define QUIET_MS 300			/* idle mode ends after SIGTERM and this silence */
+#define RETRY_US 1000000		/* as supabase-js waits the first time */
 
 #define OP_TEXT 1
 #define OP_BINARY 2
@@ -53,8 +62,11 @@
 typedef enum ClientState
 {
 	CLIENT_NEW,					/* no socket yet; next: UPGRADING */
-	CLIENT_UPGRADING,			/* request sent; next: JOINING, CLOSED */
-	CLIENT_JOINING,				/* a join is on its way; next: JOINED, CLOSED */
+	CLIENT_UPGRADING,			/* request sent; next: OPEN, CLOSED */
+	CLIENT_OPEN,				/* has nothing to do yet; next: JOINING */
+	CLIENT_JOINING,				/* a join is on its way; next: JOINED, REFUSED,
+								 * CLOSED */
+	CLIENT_REFUSED,				/* will ask again; next: JOINING, CLOSED */
 	CLIENT_JOINED,				/* has all its channels; next: CLOSED */
 	CLIENT_CLOSED
 } ClientState;
@@ -64,13 +76,16 @@ typedef struct Client
 	int			fd;
 	ClientState state;
 	int			channels;		/* joined so far */
+	int64		asked_us;		/* when the latest join was sent */
 	uint32		rest_len;		/* bytes of an incomplete frame */
 	uint32		rest_cap;
 	char	   *rest;
 } Client;
 
 static const char *host = "127.0.0.1";
-static const char *path = "/realtime/v1/websocket?apikey=bench&vsn=2.0.0";
+static const char *path = "/realtime/v1/websocket";
+static const char *apikey = "";
+static const char *tokens_file = "";
 static const char *mode = "receive";
 static const char *topic_prefix = "bench-";
 static const char *commit_log = "";
@@ -78,19 +93,24 @@ static int64 port = 4000;
 static int64 nclients = 1;
 static int64 ntopics = 1;
 static int64 nchannels = 1;
+static int64 private_channels = 0;
 static int64 nsenders = 1;
 static int64 nactive = -1;
 static int64 seconds = 60;
 static int64 heartbeat_ms = 25000;
 static int64 inflight_max = 100;
+static int64 ahead = 0;
 static int64 nap_us = 0;
 static PidList pids;
 
 static const Option options[] = {
-	{"mode", OPTION_STRING, &mode, "receive, idle or joins"},
+	{"mode", OPTION_STRING, &mode, "receive, idle, joins or storm"},
 	{"host", OPTION_STRING, &host, "IPv4 address of the server"},
 	{"port", OPTION_INT, &port, "its port"},
 	{"path", OPTION_STRING, &path, "path of the WebSocket endpoint"},
+	{"apikey", OPTION_STRING, &apikey, "token that all connect with"},
+	{"tokens", OPTION_STRING, &tokens_file, "file of tokens, a line each; client n joins with the nth"},
+	{"private", OPTION_INT, &private_channels, "1 = the channels are private"},
 	{"clients", OPTION_INT, &nclients, "connections"},
 	{"topics", OPTION_INT, &ntopics, "topics; client n joins topic n modulo this"},
 	{"channels", OPTION_INT, &nchannels, "topics that every client joins"},
@@ -100,6 +120,7 @@ static const Option options[] = {
 	{"seconds", OPTION_INT, &seconds, "receive: time limit; idle: time to stay"},
 	{"heartbeat", OPTION_INT, &heartbeat_ms, "milliseconds between heartbeats"},
 	{"inflight", OPTION_INT, &inflight_max, "clients that connect or join at once"},
+	{"ahead", OPTION_INT, &ahead, "1 = connect all before the first one joins"},
 	{"nap", OPTION_INT, &nap_us, "microseconds to sleep before each look at the sockets"},
 	{"pids", OPTION_PIDS, &pids, "processes whose CPU to measure"},
 	{"commit-log", OPTION_STRING, &commit_log, "the sender's file of commit times"},
@@ -107,14 +128,20 @@ static const Option options[] = {
 };
 
 static Client *clients;
+static char **tokens;			/* of --tokens, or NULL */
+static int64 ntokens;
 static Tally tally;
 static int	epoll_fd;
 static char buffer[REST_BYTES + READ_BYTES];
 
 static int	started;			/* clients with a socket so far */
+static int	upgraded;			/* of them, those whose upgrade was answered */
+static int	asked;				/* of those, the ones that have begun to join */
 static int	joined;				/* of them, those with all their channels */
 static int	closed;				/* connections that the server closed */
 static int	close_code;			/* of the latest close frame */
+static Histogram join_took;		/* join sent -> answered ok */
+static int64 refusals;			/* joins answered with an error */
 static int64 heartbeats_sent;
 static int64 heartbeats_answered;
 static int64 other_texts;		/* text messages that answer nothing */
@@ -164,7 +191,7 @@ static void
 send_frame(const Client *client, int opcode, const char *payload, size_t len)
 {
 	static const unsigned char mask[4] = {0x5a, 0x13, 0xc4, 0x77};
-	char		frame[2048];
+	char		frame[MAX_TOKEN + 2048];
 	size_t		pos = 2;
 
 	if (len > sizeof(frame) - 8)
@@ -187,22 +214,65 @@ send_frame(const Client *client, int opcode, const char *payload, size_t len)
 }
 
 /*
+ * Read the file of --tokens, which stays in memory.
+ */
+static void
+read_tokens(void)
+{
+	FILE	   *file = fopen(tokens_file, "r");
+	char		line[MAX_TOKEN + 2];
+
+	if (file == NULL)
+		fatal("cannot open \"%s\": %m", tokens_file);
+	tokens = allocate(sizeof(char *) * (size_t) nclients);
+	while (ntokens < nclients && fgets(line, sizeof(line), file) != NULL)
+	{
+		line[strcspn(line, "\n")] = '\0';
+		tokens[ntokens] = allocate(strlen(line) + 1);
+		strcpy(tokens[ntokens++], line);
+	}
+	fclose(file);
+	if (ntokens == 0)
+		fatal("\"%s\" holds no token", tokens_file);
+}
+
+/*
  * Join a client's next channel.
  */
 static void
 send_join(const Client *client)
 {
 	int64		number = (client - clients) * nchannels + client->channels;
-	char		text[1024];
+	char		token[MAX_TOKEN + 32] = "";
+	char		text[sizeof(token) + 1024];
 	int			len;
 
+	if (tokens != NULL)
+		snprintf(token, sizeof(token), ",\"access_token\":\"%s\"",
+				 tokens[(client - clients) % ntokens]);
 	len = snprintf(text, sizeof(text),
 				   "[\"%d\",\"%d\",\"realtime:%s%lld\",\"phx_join\",{\"config\":"
 				   "{\"broadcast\":{\"self\":false},\"presence\":{\"enabled\":false},"
-				   "\"private\":false}}]",
+				   "\"private\":%s}%s}]",
 				   client->channels + 1, client->channels + 1, topic_prefix,
-				   (long long) (number % ntopics));
+				   (long long) (number % ntopics),
+				   private_channels ? "true" : "false", token);
+	if (len >= (int) sizeof(text))
+		fatal("the name of a topic is too long");
 	send_frame(client, OP_TEXT, text, (size_t) len);
+}
+
+/*
+ * Ask for a client's next channel, for the first time or again.
+ */
+static void
+ask_to_join(Client *client)
+{
+	if (client->state == CLIENT_OPEN)
+		asked++;
+	client->state = CLIENT_JOINING;
+	client->asked_us = now_us();
+	send_join(client);
 }
 
 /*
@@ -216,7 +286,7 @@ start_client(void)
 	struct epoll_event event = {0};
 	const struct linger reset = {1, 0};
 	const int	on = 1;
-	char		request[1024];
+	char		request[MAX_TOKEN + 1024];
 	int			len;
 
 	address.sin_family = AF_INET;
@@ -244,12 +314,12 @@ start_client(void)
 	started++;
 
 	len = snprintf(request, sizeof(request),
-				   "GET %s HTTP/1.1\r\nHost: %s:%lld\r\nUpgrade: websocket\r\n"
+				   "GET %s?apikey=%s&vsn=2.0.0 HTTP/1.1\r\nHost: %s:%lld\r\nUpgrade: websocket\r\n"
 				   "Connection: Upgrade\r\nSec-WebSocket-Key: " HANDSHAKE_KEY "\r\n"
 				   "Sec-WebSocket-Version: 13\r\n\r\n",
-				   path, host, (long long) port);
+				   path, apikey, host, (long long) port);
 	if (len >= (int) sizeof(request))
-		fatal("the path is too long");
+		fatal("the path or the key is too long");
 	send_all(client, request, (size_t) len);
 	client->state = CLIENT_UPGRADING;
 }
@@ -284,8 +354,10 @@ take_upgrade(Client *client, const char *data, size_t len)
 	if (len < 12 || memcmp(data, "HTTP/1.1 101", 12) != 0 ||
 		memmem(data, len, HANDSHAKE_ACCEPT, strlen(HANDSHAKE_ACCEPT)) == NULL)
 		fatal("the upgrade was refused: %.*s", (int) (end - data), data);
-	client->state = CLIENT_JOINING;
-	send_join(client);
+	client->state = CLIENT_OPEN;
+	upgraded++;
+	if (!ahead)
+		ask_to_join(client);
 	return (size_t) (end - data) + 4;
 }
 
@@ -296,6 +368,32 @@ static bool
 has(const char *text, size_t len, const char *needle)
 {
 	return memmem(text, len, needle, strlen(needle)) != NULL;
+}
+
+/*
+ * A join is answered: on to the next channel, or try again later where that is
+ * what the mode is about.
+ */
+static void
+take_join_answer(Client *client, const char *text, size_t len)
+{
+	if (!has(text, len, "\"status\":\"ok\""))
+	{
+		if (strcmp(mode, "storm") != 0)
+			fatal("a join was refused: %.*s", (int) len, text);
+		refusals++;
+		client->state = CLIENT_REFUSED;
+		return;
+	}
+	histogram_add(&join_took, now_us() - client->asked_us, 1);
+	client->channels++;
+	if (client->channels < nchannels)
+		ask_to_join(client);
+	else
+	{
+		client->state = CLIENT_JOINED;
+		joined++;
+	}
 }
 
 /*
@@ -314,18 +412,7 @@ take_text(Client *client, const char *text, size_t len)
 	else if (has(text, len, "\"phoenix\""))
 		heartbeats_answered++;
 	else if (client->state == CLIENT_JOINING)
-	{
-		if (!has(text, len, "\"status\":\"ok\""))
-			fatal("a join was refused: %.*s", (int) len, text);
-		client->channels++;
-		if (client->channels < nchannels)
-			send_join(client);
-		else
-		{
-			client->state = CLIENT_JOINED;
-			joined++;
-		}
-	}
+		take_join_answer(client, text, len);
 	else
 		other_texts++;
 }
@@ -479,29 +566,98 @@ turn(int timeout_ms)
 }
 
 /*
- * Connect and join all clients, and report how long it took.
+ * Connect all clients.
+ */
+static void
+connect_everybody(void)
+{
+	int64		begin = monotonic_ns();
+
+	while (upgraded < nclients && !stop_requested)
+	{
+		while (started < nclients && started - upgraded < inflight_max)
+			start_client();
+		turn(100);
+		if (monotonic_ns() - begin > JOIN_LIMIT_NS)
+			fatal("only %d of %lld clients connected in time", upgraded, (long long) nclients);
+	}
+}
+
+/*
+ * Begin as many joins as may be on their way.
+ */
+static void
+begin_joins(void)
+{
+	if (ahead)
+	{
+		while (asked < nclients && asked - joined < inflight_max)
+			ask_to_join(&clients[asked]);
+	}
+	else
+	{
+		while (started < nclients && started - joined < inflight_max)
+			start_client();
+	}
+}
+
+/*
+ * Join all clients, connecting them if that has not been done, and report how
+ * long it took.
  */
 static void
 join_everybody(void)
 {
-	int64		begin = monotonic_ns();
+	int64		begin;
 	double		took;
 
+	if (ahead)
+		connect_everybody();
+	begin = monotonic_ns();
 	while (joined < nclients && !stop_requested)
 	{
-		while (started < nclients && started - joined < inflight_max)
-			start_client();
-		if (joined < nclients)
-			turn(100);
-		if (monotonic_ns() - begin > INT64CONST(120000000000))
-			fatal("only %d of %lld clients joined within two minutes",
-				  joined, (long long) nclients);
+		begin_joins();
+		turn(100);
+		if (monotonic_ns() - begin > JOIN_LIMIT_NS)
+			fatal("only %d of %lld clients joined in time", joined, (long long) nclients);
 	}
 	took = (double) (monotonic_ns() - begin) / 1e9;
-	printf("join_seconds=%.3f\n", took);
+	printf("join_seconds=%.4f\n", took);
 	printf("joins_per_second=%.0f\n", (double) (nclients * nchannels) / took);
+	histogram_print(&join_took, "join");
 	printf("ready=yes\n");
 	fflush(stdout);
+}
+
+/*
+ * Everybody asks at once, and whoever was refused asks again.
+ */
+static void
+storm(void)
+{
+	int64		begin;
+
+	connect_everybody();
+	printf("ready=yes\n");
+	fflush(stdout);
+	begin = monotonic_ns();
+	while (asked < nclients)
+		ask_to_join(&clients[asked]);
+	while (!stop_requested &&
+		   !(seconds > 0 && monotonic_ns() - begin > seconds * 1000000000))
+	{
+		int64		now = now_us();
+
+		for (int i = 0; i < nclients; i++)
+		{
+			if (clients[i].state == CLIENT_REFUSED && now - clients[i].asked_us > RETRY_US)
+				ask_to_join(&clients[i]);
+		}
+		turn(20);
+	}
+	printf("joined=%d\n", joined);
+	printf("waiting=%lld\n", (long long) (nclients - joined));
+	histogram_print(&join_took, "join");
 }
 
 /*
@@ -572,23 +728,32 @@ main(int argc, char **argv)
 	sigaction(SIGINT, &stop, NULL);
 
 	clients = allocate(sizeof(Client) * (size_t) nclients);
+	if (tokens_file[0] != '\0')
+		read_tokens();
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (epoll_fd < 0)
 		fatal("epoll_create1: %m");
 	tally_init(&tally, (int) nclients, (int) (nactive >= 0 ? nactive : nclients),
 			   (int) nsenders, &pids, commit_log[0] != '\0');
 
-	join_everybody();
+	if (strcmp(mode, "storm") == 0)
+	{
+		ahead = 1;
+		storm();
+	}
+	else
+		join_everybody();
 	if (strcmp(mode, "receive") == 0)
 		receive();
 	else if (strcmp(mode, "idle") == 0)
 		idle();
-	else if (strcmp(mode, "joins") != 0)
+	else if (strcmp(mode, "joins") != 0 && strcmp(mode, "storm") != 0)
 		fatal("there is no mode \"%s\"", mode);
 
 	tally_print(&tally, commit_log);
 	printf("closed=%d\n", closed);
 	printf("close_code=%d\n", close_code);
+	printf("refusals=%lld\n", (long long) refusals);
 	printf("heartbeats_sent=%lld\n", (long long) heartbeats_sent);
 	printf("heartbeats_answered=%lld\n", (long long) heartbeats_answered);
 	printf("other_texts=%lld\n", (long long) other_texts);

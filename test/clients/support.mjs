@@ -3,9 +3,10 @@
 // conditions instead of for time.
 //
 //   REALTIME_URL                        http://127.0.0.1:<port>
+//   REALTIME_JWT_SECRET                 what its tokens are signed with
 //   PGHOST, PGPORT, PGDATABASE, PGUSER  of the same server
 
-import { createHmac } from 'node:crypto'
+import { createHmac, randomUUID } from 'node:crypto'
 import { readFileSync, readdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createClient as createClient2109 } from 'supabase-js-2-109'
@@ -25,22 +26,52 @@ export const dialects = [
     name: `supabase-js ${version}, vsn ${vsn}`,
     vsn,
     // Node 20 has no WebSocket of its own, so the clients are given one.
-    connect: (options = {}) =>
+    // `realtime` are options of the realtime client, `others` of createClient.
+    connect: (realtime = {}, others = {}) =>
       createClient(url, anonKey, {
         auth: { persistSession: false, autoRefreshToken: false },
-        realtime: { transport: WebSocket, vsn, ...options }
+        realtime: { transport: WebSocket, vsn, ...realtime },
+        ...others
       })
   }))
 )
 
-// A token as a Supabase project would hand out for the role anon.
-export const anonKey = token({ role: 'anon', iss: 'supabase', iat: 1_700_000_000, exp: 4_000_000_000 })
-
-function token (claims) {
+// A token as the auth server of a project would sign it.
+export function token (claims) {
   const encode = (value) => Buffer.from(JSON.stringify(value)).toString('base64url')
-  const signed = `${encode({ alg: 'HS256', typ: 'JWT' })}.${encode(claims)}`
-  const secret = 'a secret for tests only, at least 32 bytes long'
-  return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`
+  const signed = `${encode({ alg: 'HS256', typ: 'JWT' })}.${encode({ exp: 4_000_000_000, ...claims })}`
+  return `${signed}.${createHmac('sha256', process.env.REALTIME_JWT_SECRET).update(signed).digest('base64url')}`
+}
+
+// The key that a Supabase project's pages are built with.
+export const anonKey = token({ role: 'anon', iss: 'supabase', iat: 1_700_000_000 })
+
+// A token of a signed-in user; each is another one, as an auth server's are.
+let issued = 0
+export const userToken = (user, claims = {}) =>
+  token({ role: 'authenticated', sub: user, session: ++issued, ...claims })
+
+// Options of createClient that take the place of the auth server: signing in,
+// refreshing the token and signing out of this one user.
+export function authServer (user) {
+  const answer = (body) => new Response(JSON.stringify(body), { headers: { 'content-type': 'application/json' } })
+  const session = () => ({
+    access_token: userToken(user),
+    token_type: 'bearer',
+    expires_in: 3600,
+    refresh_token: randomUUID(),
+    user: { id: user, aud: 'authenticated', role: 'authenticated', email: 'user@example.com', app_metadata: {}, user_metadata: {} }
+  })
+  return {
+    global: {
+      fetch: async (request, init) => {
+        const { pathname } = new URL(request)
+        if (pathname === '/auth/v1/token') return answer(session())
+        if (pathname === '/auth/v1/logout') return new Response(null, { status: 204 })
+        return fetch(request, init)
+      }
+    }
+  }
 }
 
 // Wait until condition() is true and return what it returned.
@@ -74,9 +105,10 @@ export function subscribe (channel, wanted = ['SUBSCRIBED']) {
   })
 }
 
-// A public channel that is subscribed and gathers its broadcasts in `.got`.
-export async function listener (client, topic, event = '*') {
-  const channel = client.channel(topic)
+// A channel that is subscribed and gathers its broadcasts in `.got`; with
+// { private: true } a private one.
+export async function listener (client, topic, event = '*', config = {}) {
+  const channel = client.channel(topic, { config })
   const got = []
   channel.on('broadcast', { event }, (message) => got.push(message))
   await subscribe(channel)

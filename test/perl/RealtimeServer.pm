@@ -7,6 +7,9 @@
 # the gateway a free port on loopback and waits until that answers /healthz.
 # Everything that Cluster offers is at $server->node.
 #
+# Clients need a token: the server gets a secret that the tests know, and
+# client() shows the gateway the anonymous key unless told otherwise.
+#
 # cluster_alive() is the question of reliability.md: after whatever a test did
 # to the gateway, the postmaster is the same and no crash restart is logged.
 #
@@ -20,6 +23,7 @@ use Carp;
 use Exporter 'import';
 use IO::Socket::INET;
 use JSON::PP;
+use JwtKey;
 use POSIX ();
 use IPC::Run ();
 use PostgreSQL::Test::Cluster;
@@ -29,6 +33,9 @@ use Time::HiRes qw(time sleep);
 use WebSocketClient;
 
 our @EXPORT = qw(wait_for);
+
+# What tokens are signed with unless a test has keys of its own.
+our $jwt_secret = 'what the tests sign their tokens with';
 
 # How long a condition may take before a test gives it up, in seconds.
 our $patience = $PostgreSQL::Test::Utils::timeout_default;
@@ -70,6 +77,7 @@ sub new
 shared_preload_libraries = 'realtime'
 realtime.listen_addresses = '127.0.0.1'
 realtime.port = $self->{port}
+realtime.jwt_secret = '$jwt_secret'
 restart_after_crash = on
 shared_buffers = 32MB
 max_connections = 50
@@ -165,11 +173,30 @@ sub wait_until_healthy
 	return wait_for(sub { $self->healthy }, 'the gateway to answer /healthz', $timeout);
 }
 
-# A WebSocket client of this server, connected.
+# A token signed with the server's secret.  By default it names the role anon
+# and is good for decades; a claim that is undef is left out.
+sub token
+{
+	my (undef, %claims) = @_;
+
+	%claims = (role => 'anon', exp => 4_000_000_000, %claims);
+	delete @claims{ grep { !defined $claims{$_} } keys %claims };
+	return JwtKey->secret($jwt_secret)->token(\%claims);
+}
+
+# The one key that all visitors of a page share.
+sub anon_token
+{
+	my ($self) = @_;
+	return $self->{anon_token} //= $self->token(iss => 'supabase', iat => 1_700_000_000);
+}
+
+# A WebSocket client of this server, connected.  It shows the anonymous key;
+# apikey => undef for none.
 sub client
 {
 	my ($self, %params) = @_;
-	return WebSocketClient->connect(port => $self->port, %params);
+	return WebSocketClient->connect(port => $self->port, apikey => $self->anon_token, %params);
 }
 
 # The same, and member of a public topic.

@@ -50,7 +50,9 @@ our $patience = 20;
 #
 #	port				where to, on loopback
 #	vsn					'2.0.0' (default) or '1.0.0'
+#	apikey				token in the query, none by default
 #	path				request target instead of the usual one
+#	headers				more headers of the upgrade, as for upgrade_request
 #	receive_buffer		bytes for SO_RCVBUF, set before connecting
 #	upgrade				0 = open the TCP connection only
 #
@@ -78,8 +80,8 @@ sub connect
 	  or croak "could not connect to port $params{port}: $@";
 	setsockopt($self->{socket}, IPPROTO_TCP, TCP_NODELAY, 1);
 	$self->{socket}->blocking(0);
-	$self->upgrade($params{path}
-		  // "/realtime/v1/websocket?apikey=anon&vsn=$self->{vsn}")
+	$self->upgrade($params{path} // target(apikey => $params{apikey}, vsn => $self->{vsn}),
+		$params{headers})
 	  unless defined $params{upgrade} && !$params{upgrade};
 	return $self;
 }
@@ -168,6 +170,22 @@ sub http
 	return [ $status, $head, substr($self->{in}, 0, $length, '') ];
 }
 
+# The request target of the WebSocket endpoint.  Of the query's parameters,
+# those that are undef are left out.
+sub target
+{
+	my (%query) = @_;
+	my @parts;
+
+	for my $name (grep { defined $query{$_} } sort keys %query)
+	{
+		my $value = $query{$name};
+		$value =~ s/([^A-Za-z0-9._~-])/sprintf '%%%02X', ord $1/ge;
+		CORE::push @parts, "$name=$value";
+	}
+	return CORE::join '?', '/realtime/v1/websocket', @parts ? CORE::join('&', @parts) : ();
+}
+
 # The request head of an upgrade; $replace maps header names (lower case) to
 # lists of values that replace ours, an empty list leaves the header out.
 sub upgrade_request
@@ -189,8 +207,8 @@ sub upgrade_request
 # Upgrade the connection to WebSocket; dies unless the server does so rightly.
 sub upgrade
 {
-	my ($self, $path) = @_;
-	my $answer = $self->http(upgrade_request($path))
+	my ($self, $path, $headers) = @_;
+	my $answer = $self->http(upgrade_request($path, $headers))
 	  or croak 'the server closed instead of answering the upgrade';
 
 	croak "upgrade refused with $answer->[0]: $answer->[2]" if $answer->[0] != 101;
@@ -410,17 +428,76 @@ sub reply
 		$timeout);
 }
 
-# Join realtime:<topic>; returns the reply.  %config goes into the payload's
-# config, next to empty defaults.
-sub join
+# Ask to join realtime:<topic>; returns the ref.  %config goes into the
+# payload's config, next to empty defaults; access_token goes beside it, and
+# private and presence are 0 or 1.
+sub start_join
 {
 	my ($self, $topic, %config) = @_;
-	return $self->reply($self->push("realtime:$topic", 'phx_join', { config => {
+	my %flag = (private => 0, presence => 0, map { $_ => delete $config{$_} }
+		  grep { exists $config{$_} && !ref $config{$_} } qw(private presence));
+	my @token = exists $config{access_token} ? (access_token => delete $config{access_token}) : ();
+
+	return $self->push("realtime:$topic", 'phx_join', { config => {
 		broadcast => { ack => JSON::PP::false, self => JSON::PP::false },
-		presence => { key => '', enabled => JSON::PP::false },
+		presence => { key => '', enabled => $flag{presence} ? JSON::PP::true : JSON::PP::false },
 		postgres_changes => [],
-		private => JSON::PP::false,
-		%config } }));
+		private => $flag{private} ? JSON::PP::true : JSON::PP::false,
+		%config }, @token });
+}
+
+# The same, and wait for the reply.
+sub join
+{
+	my ($self, @join) = @_;
+	return $self->reply($self->start_join(@join));
+}
+
+# The same, and return what came of it: 'ok', the reason of a refusal, or
+# 'no reply'.
+sub join_result
+{
+	my ($self, @join) = @_;
+	my $reply = $self->join(@join) or return 'no reply';
+	return $reply->{payload}{status} eq 'ok' ? 'ok' : $reply->{payload}{response}{reason};
+}
+
+# Give a joined topic another token.
+sub access_token
+{
+	my ($self, $topic, $token) = @_;
+	return $self->push("realtime:$topic", 'access_token', { access_token => $token });
+}
+
+# The next of these events of a topic, undef after $timeout.
+sub event
+{
+	my ($self, $topic, $events, $timeout) = @_;
+	return $self->expect(
+		sub {
+			my $event = $_[0]{event} // return 0;
+			return $_[0]{topic} eq "realtime:$topic" && grep { $_ eq $event } @$events;
+		},
+		$timeout);
+}
+
+# Why the server ends a channel: the message of its system event, which
+# phx_close with the join's own ref must follow; undef if neither comes.
+sub channel_end
+{
+	my ($self, $topic, $timeout) = @_;
+	my $join_ref = $self->{join_refs}{"realtime:$topic"};
+	my $system = $self->event($topic, [ 'system', 'phx_close' ], $timeout) or return undef;
+	my %payload = %{ $system->{payload} };
+	my $message = delete $payload{message};
+
+	return 'closed without a word' if $system->{event} eq 'phx_close';
+	return 'odd payload: ' . $json->encode($system->{payload})
+	  unless $json->encode(\%payload) eq $json->encode(
+		{ extension => 'system', status => 'error', channel => $topic });
+	my $close = $self->event($topic, ['phx_close'], 5) or return "not closed: $message";
+	return "closed with ref $close->{ref}" unless $close->{ref} eq $join_ref;
+	return $message;
 }
 
 sub leave

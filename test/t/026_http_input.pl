@@ -14,7 +14,8 @@ realtime.header_timeout = 2s
 realtime.allowed_origins = 'https://good.example, http://localhost:3000'
 CONF
 my $gateway = $server->gateway_pid;
-my $path = '/realtime/v1/websocket?apikey=anon&vsn=2.0.0';
+my $key = 'apikey=' . $server->anon_token;
+my $path = "/realtime/v1/websocket?$key&vsn=2.0.0";
 
 # An upgrade request; see WebSocketClient::upgrade_request.
 sub upgrade { return WebSocketClient::upgrade_request($path, @_); }
@@ -35,9 +36,9 @@ sub ask
 #
 for (
 	[ 'the plain upgrade', upgrade() ],
-	[ 'the native path', WebSocketClient::upgrade_request('/socket/websocket?apikey=anon&vsn=2.0.0') ],
-	[ 'without vsn', WebSocketClient::upgrade_request('/socket/websocket?apikey=anon') ],
-	[ 'vsn 1.0.0', WebSocketClient::upgrade_request('/realtime/v1/websocket?apikey=anon&vsn=1.0.0') ],
+	[ 'the native path', WebSocketClient::upgrade_request("/socket/websocket?$key&vsn=2.0.0") ],
+	[ 'without vsn', WebSocketClient::upgrade_request("/socket/websocket?$key") ],
+	[ 'vsn 1.0.0', WebSocketClient::upgrade_request("/realtime/v1/websocket?$key&vsn=1.0.0") ],
 	[ 'Connection: keep-alive, Upgrade', upgrade({ connection => ['keep-alive, Upgrade'] }) ],
 	[ 'Upgrade: WebSocket', upgrade({ upgrade => ['WebSocket'] }) ],
 	[ 'an extension is offered', upgrade({ 'sec-websocket-extensions' => ['permessage-deflate'] }) ],
@@ -72,7 +73,7 @@ for (
 	[ 'version 99', upgrade({ 'sec-websocket-version' => ['99'] }), 426 ],
 	[ 'empty version', upgrade({ 'sec-websocket-version' => [''] }), 400, 426 ],
 	[ 'no version', upgrade({ 'sec-websocket-version' => [] }), 400, 426 ],
-	[ 'vsn 9.9.9', WebSocketClient::upgrade_request('/socket/websocket?apikey=anon&vsn=9.9.9'), 403 ],
+	[ 'vsn 9.9.9', WebSocketClient::upgrade_request("/socket/websocket?$key&vsn=9.9.9"), 403 ],
 	[ 'unknown path', WebSocketClient::upgrade_request('/elsewhere'), 404 ],
 	[ 'another origin', upgrade({ origin => ['https://evil.example'] }), 403 ],
 	[ 'origin null', upgrade({ origin => ['null'] }), 403 ],

@@ -29,6 +29,7 @@
 
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -238,7 +239,7 @@ executor_lost(void *owner, const char *why)
 {
 	Executor   *executor = owner;
 
-	if (!executor->asked)
+	if (!executor->asked && !ShutdownRequestPending)
 		ereport(LOG,
 				(errmsg("realtime executor %d %s", number_of(executor), why)));
 	if (executor->state != EXECUTOR_ENDING)

@@ -65,10 +65,10 @@ handle_heartbeat(Conn *conn, const ClientMessage *msg, Channel *channel)
 static void
 handle_broadcast(Conn *conn, const ClientMessage *msg, Channel *channel)
 {
-	const char *reason = agent_channel_receive_only(channel->topic) ?
-		"Unauthorized: This channel is receive-only" :
-		"Broadcasts from clients are not available in this version";
+	const char *reason = "Broadcasts from clients are not available in this version";
 
+	if (agent_channel_receive_only(channel->topic))
+		reason = "Unauthorized: This channel is receive-only";
 	if (channel->ack && msg->ref.len > 0)
 		reply_error(conn, channel_join_ref(channel), msg->ref, msg->topic, reason);
 }

@@ -224,6 +224,15 @@ jobs_queued(void)
 }
 
 /*
+ * The class that a gateway's job is of if it is not of this one.
+ */
+static JobClass
+other(JobClass class)
+{
+	return class == CLASS_CALL ? CLASS_AUTHORISE : CLASS_CALL;
+}
+
+/*
  * Which queue the next job is taken from.
  */
 static dlist_head *
@@ -233,8 +242,10 @@ next_queue(void)
 
 	if (!dlist_is_empty(&queues[CLASS_OWN]))
 		return &queues[CLASS_OWN];
-	turn = class == CLASS_CALL ? CLASS_AUTHORISE : CLASS_CALL;
-	return &queues[dlist_is_empty(&queues[class]) ? turn : class];
+	if (dlist_is_empty(&queues[class]))
+		class = other(class);
+	turn = other(class);
+	return &queues[class];
 }
 
 /*

@@ -56,6 +56,7 @@ typedef struct Run
 	bool		writes;			/* is committed; else read-only, rolled back */
 	bool		may_retry;		/* when other transactions were in its way */
 	bool		retry;			/* they were */
+	bool		committed;
 	JobOutcome	outcome;
 } Run;
 
@@ -124,6 +125,8 @@ run_transaction(Run *run)
 	if (run->writes && run->outcome == JOB_DONE)
 	{
 		PopActiveSnapshot();
+		/* also if it fails half-way */
+		run->committed = true;
 		CommitTransactionCommand();
 	}
 	else
@@ -190,9 +193,10 @@ run_attempts(JobKind kind, Slice body, Bytes *answer, bool writes)
 	{
 		session_begin_job(left_ms);
 		run.retry = false;
+		run.committed = false;
 		run_caught(&run);
 		run.may_retry = false;
-		session_end_job();
+		session_end_job(run.committed);
 		if (run.retry)
 			left_ms = (int) TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
 	} while (run.retry && left_ms > 0);

@@ -29,6 +29,6 @@ extern void session_stop_clock(void);
 /*
  * After each job, whose transaction has ended: drops what outlives one.
  */
-extern void session_end_job(void);
+extern void session_end_job(bool committed);
 
 #endif							/* REALTIME_SESSION_H */

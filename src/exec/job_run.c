@@ -130,6 +130,7 @@ run_transaction(Run *run)
 	SetCurrentStatementStartTimestamp();
 	pgstat_report_activity(STATE_RUNNING, rules[run->kind].activity);
 	StartTransactionCommand();
+	session_check_role();
 	if (!run->writes)
 		XactReadOnly = true;
 	PushActiveSnapshot(GetTransactionSnapshot());

@@ -22,8 +22,10 @@
 
 #include <limits.h>
 
+#include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_authid.h"
 #include "commands/prepare.h"
 #include "commands/sequence.h"
 #include "miscadmin.h"
@@ -33,10 +35,12 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/plancache.h"
+#include "utils/syscache.h"
 #include "utils/timeout.h"
 
 #include "exec/session.h"
 #include "guc.h"
+#include "served_database.h"
 
 /* What a job that does not heed its timeout gets on top of it. */
 #define LAST_CHANCE_MS 1000
@@ -146,12 +150,55 @@ apply_configuration(void)
 }
 
 /*
+ * An attribute of the role that we logged in as which it should not have; NULL
+ * if there is none.
+ */
+static const char *
+excessive_attribute(void)
+{
+	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(login_role));
+	Form_pg_authid form;
+	const char *attribute;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for role %u", login_role);
+	form = (Form_pg_authid) GETSTRUCT(tuple);
+	attribute = form->rolsuper ? "SUPERUSER" :
+		form->rolcreaterole ? "CREATEROLE" :
+		form->rolcreatedb ? "CREATEDB" :
+		form->rolreplication ? "REPLICATION" :
+		form->rolbypassrls ? "BYPASSRLS" :
+		form->rolinherit ? "INHERIT" : NULL;
+	ReleaseSysCache(tuple);
+	return attribute;
+}
+
+/*
+ * End the process if the role is not what the extension's script has made.
+ */
+void
+session_check_role(void)
+{
+	const char *attribute = excessive_attribute();
+
+	if (attribute != NULL)
+		ereport(FATAL,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("role \"" EXECUTOR_ROLE "\" has %s and is not safe to use", attribute),
+				 errdetail("What policies call could make use of it."),
+				 errhint("ALTER ROLE " EXECUTOR_ROLE " NO%s", attribute)));
+}
+
+/*
  * Set up.
  */
 void
 session_init(void)
 {
 	login_role = GetSessionUserId();
+	StartTransactionCommand();
+	session_check_role();
+	CommitTransactionCommand();
 	last_chance = RegisterTimeout(USER_TIMEOUT, end_process);
 	before_shmem_exit(at_exit, (Datum) 0);
 	for (int i = 0; i < (int) lengthof(fixed_settings); i++)

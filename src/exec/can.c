@@ -106,7 +106,7 @@ decide(void *arg)
 			inquiry->allowed = true;
 			break;
 		case BARRIER_POLICIES:
-			virtual_row_ask(query->plan, inquiry->messages, inquiry->client->topic,
+			virtual_row_ask(policy_query_plan(query->query), inquiry->messages, inquiry->client->topic,
 							&inquiry->rule->extension, 1, &verdict);
 			inquiry->allowed = verdict == VERDICT_TRUE;
 			break;

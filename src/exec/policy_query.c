@@ -82,7 +82,7 @@ analyze(const char *command, const Oid *types, int ntypes)
  * something else of it.
  */
 static Query *
-rewritten_statement(PolicyCommand command)
+rewritten_statement(Relation messages, PolicyCommand command)
 {
 	static const Oid types[] = {TEXTOID, TEXTOID};
 	Query	   *query;
@@ -92,6 +92,11 @@ rewritten_statement(PolicyCommand command)
 		query = analyze(read_command, NULL, 0);
 	else
 		query = analyze(write_command, types, lengthof(types));
+	/* the name may have gone to another table since ours was opened */
+	if (rt_fetch(MESSAGES_INDEX, query->rtable)->relid != RelationGetRelid(messages))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("realtime.messages was replaced meanwhile")));
 
 	rewritten = QueryRewrite(query);
 	if (list_length(rewritten) != 1 ||
@@ -163,12 +168,12 @@ virtual_query(Relation messages, Expr *expression, bool has_sublinks)
 }
 
 /*
- * Plan it.
+ * Plan it; the planner may scribble on what it is given.
  */
-static PlannedStmt *
-plan(Query *query)
+PlannedStmt *
+policy_query_plan(Query *query)
 {
-	return pg_plan_query(query, virtual_command, 0, NULL);
+	return pg_plan_query(copyObject(query), virtual_command, 0, NULL);
 }
 
 /*
@@ -187,7 +192,7 @@ policy_query_make(Relation messages, PolicyCommand command)
 	if (!MayUseSchema(RelationGetNamespace(messages), GetUserId()))
 		return result;
 	result->barrier = BARRIER_REAL_ROW;
-	statement = rewritten_statement(command);
+	statement = rewritten_statement(messages, command);
 	if (statement == NULL)
 		return result;
 	result->barrier = BARRIER_TABLE;
@@ -204,7 +209,7 @@ policy_query_make(Relation messages, PolicyCommand command)
 	if (has_system_column((Node *) expression, &depth))
 		return result;
 	result->barrier = BARRIER_POLICIES;
-	result->plan = plan(virtual_query(messages, expression, statement->hasSubLinks));
+	result->query = virtual_query(messages, expression, statement->hasSubLinks);
 	return result;
 }
 
@@ -310,5 +315,5 @@ policy_query_single(Relation messages, PolicyCommand command,
 	if (has_system_column((Node *) expression, &depth))
 		return NULL;
 	AcquireRewriteLocks(query, true, false);
-	return plan(linitial_node(Query, QueryRewrite(query)));
+	return policy_query_plan(linitial_node(Query, QueryRewrite(query)));
 }

@@ -154,7 +154,7 @@ ask_policy(void *arg)
 		virtual_row_ask(plan, inquiry->messages, inquiry->client->topic,
 						&inquiry->rule->extension, 1, &answer->verdict);
 	else
-		answer->error = "it looks at a system column";
+		answer->error = "it takes a row that is there";
 }
 
 /*
@@ -262,13 +262,15 @@ policies_reason(const Inquiry *inquiry)
 	if (inquiry->error != NULL)
 		return error_reason(inquiry);
 	if (inquiry->barrier == BARRIER_REAL_ROW && !inquiry->may_probe && !inquiry->allowed)
-		return "a policy looks at a system column, which takes a transaction that may write";
+		return "the policies take a row that is there, and that a transaction that may write";
 	if (inquiry->allowed)
 		return allowing ? psprintf("policy \"%s\" allows", allowing->policy->policy_name) :
 			"the policies allow";
 	if (find_answer(inquiry, true, false) == NULL && allowing == NULL)
 		return psprintf("no %spolicy applies to role \"%s\"",
 						inquiry->answers != NIL ? "permissive " : "", inquiry->client->role);
+	if (inquiry->barrier == BARRIER_REAL_ROW && (denying == NULL || denying->error != NULL))
+		return "a row that is there is refused";
 	if (allowing != NULL && denying != NULL)
 		return psprintf("restrictive policy \"%s\" denies", denying->policy->policy_name);
 	return "no policy allows";

@@ -19,7 +19,10 @@
  *
  * What a virtual row cannot have are system columns (tableoid, ctid, ...).  A
  * policy that looks at one has to be asked with a real row (probe.c), and so has
- * a table with rules, which are no business of ours.
+ * a table with rules, which are no business of ours, or one that others have
+ * given defaults, triggers or checks that would have a say in a real INSERT.
+ * Whether a row may be read does not depend on checks, and of triggers only on
+ * those that change it.
  *
  * src/exec/policy_query.c
  *
@@ -41,6 +44,7 @@
 #include "utils/lsyscache.h"
 
 #include "api/message_row.h"
+#include "api/messages_table.h"
 #include "exec/extension_object.h"
 #include "exec/policy_query.h"
 #include "pg_compat.h"
@@ -152,6 +156,16 @@ has_system_column(Node *node, void *depth)
 }
 
 /*
+ * Does a row that is not there tell what one that is there would?
+ */
+static bool
+virtual_row_tells(Relation messages, PolicyCommand command)
+{
+	return command == POLICY_READ ? messages_row_is_plain(messages) :
+		messages_insert_is_plain(messages);
+}
+
+/*
  * A query that evaluates an expression for each row of an array.
  */
 static Query *
@@ -198,8 +212,14 @@ policy_query_make(Relation messages, PolicyCommand command)
 	result->barrier = BARRIER_TABLE;
 	if (!MayRunQuery(statement))
 		return result;
-	result->barrier = BARRIER_NONE;
 	required = conditions(statement, command);
+	result->barrier = BARRIER_NONE;
+	if (required == NIL && command == POLICY_READ)
+		return result;
+	result->barrier = BARRIER_REAL_ROW;
+	if (!virtual_row_tells(messages, command))
+		return result;
+	result->barrier = BARRIER_NONE;
 	if (required == NIL)
 		return result;
 
@@ -312,7 +332,8 @@ policy_query_single(Relation messages, PolicyCommand command,
 	Query	   *query = virtual_query(messages, expression, policy->hassublinks);
 	int			depth = 0;
 
-	if (has_system_column((Node *) expression, &depth))
+	if (!messages_row_is_plain(messages) ||
+		has_system_column((Node *) expression, &depth))
 		return NULL;
 	AcquireRewriteLocks(query, true, false);
 	return policy_query_plan(linitial_node(Query, QueryRewrite(query)));

@@ -71,8 +71,8 @@ extern Expr *policy_query_expression(const RowSecurityPolicy *policy,
 									 PolicyCommand command);
 
 /*
- * A plan for one policy by itself, like that of BARRIER_POLICIES; NULL if it
- * looks at a system column.
+ * A plan for one policy by itself, like that of BARRIER_POLICIES; NULL if only a
+ * row that is there can tell.
  */
 extern PlannedStmt *policy_query_single(Relation messages, PolicyCommand command,
 										const RowSecurityPolicy *policy);

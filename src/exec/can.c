@@ -30,6 +30,7 @@
 
 #include "api/message_row.h"
 #include "api/sql_function.h"
+#include "api/utf8_text.h"
 #include "exec/apart.h"
 #include "exec/authorise.h"
 #include "exec/client.h"
@@ -360,6 +361,22 @@ text_argument(FunctionCallInfo fcinfo, int n, const char *name)
 }
 
 /*
+ * The topic, which is no longer than a client may join.
+ */
+static const char *
+topic_argument(FunctionCallInfo fcinfo, int n)
+{
+	const char *topic = text_argument(fcinfo, n, "topic");
+	size_t		len = utf8_string(topic, strlen(topic)).len;
+
+	if (len < 1 || len > TOPIC_MAX_BYTES)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("topic must have between 1 and %d bytes", TOPIC_MAX_BYTES)));
+	return topic;
+}
+
+/*
  * An argument of type jsonb, which must be an object, or null for an empty one.
  */
 static Jsonb *
@@ -424,8 +441,14 @@ realtime_can(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("must be superuser to ask what others may do")));
+	/* where nobody may become anybody else, or back */
+	if (InLocalUserIdChange() || InSecurityRestrictedOperation())
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("realtime.can() cannot be called within a security-definer function"),
+				 errhint("Call it from one that is SECURITY INVOKER.")));
 	client.sub = claim_sub(claims);
-	client.topic = text_argument(fcinfo, 2, "topic");
+	client.topic = topic_argument(fcinfo, 2);
 	client.claims = object_text(claims);
 	client.headers = object_text(object_argument(fcinfo, 3, "headers"));
 	InitMaterializedSRF(fcinfo, 0);

@@ -102,10 +102,12 @@ is($client->join_result('1:first', private => 1), 'ok', 'a private join is a job
 	my $member = $server->member('public');
 	$server->publish('public', 1);
 	is($member->broadcast->{payload}{n}, 1, 'public channels do not wait');
-	is($server->stat('queued_jobs'), 10, 'while the others do');
+	is($client->reply($refs[0], 0), undef, 'while the others do');
 
 	release(1);
 	is(result($client, $_), 'ok', 'the others are answered when it goes on') for @refs[ 0 .. 10 ];
+	# the message that was published is a job, too
+	wait_for(sub { $server->stat('record_backlog') == 0 }, 'the commit to be recorded');
 	is($server->stat('queued_jobs'), 0, 'none waits any more');
 }
 
@@ -233,11 +235,15 @@ sub start_call
 
 # Stopped, it hears of no timeout.
 {
+	# the number of executors shows that the hub has read its settings again
+	$server->reconfigure('realtime.statement_timeout' => 100, 'realtime.executors' => 2);
+	wait_for(sub { $server->stat('executors') == 2 }, 'another executor');
+	$server->reconfigure('realtime.executors' => 1);
+	wait_for(sub { $server->stat('executors') == 1 }, 'it to end');
+
 	my $failures = $server->stat('executor_failures');
 	my $stopped = $server->sql(q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'realtime executor'});
-
-	$server->reconfigure('realtime.statement_timeout' => 100);
-	is($client->join_result('6:before', private => 1), 'ok', 'settings are read again');
+	is($client->join_result('6:before', private => 1), 'ok', 'before it is stopped it does its job');
 	kill 'STOP', $stopped;
 	my $start = time();
 	like($client->join_result('6:stuck', private => 1), $canceled, 'a job that does not end is answered');

@@ -141,6 +141,7 @@ shared_counter_name(SharedCounter counter)
 		[SHARED_FLUSHES] = "flushes",
 		[SHARED_GAPS] = "gaps",
 		[SHARED_HUB_STARTS] = "hub_starts",
+		[SHARED_RELAYS_DROPPED] = "relays_dropped",
 		[SHARED_GATEWAY_FAILURES] = "gateway_failures",
 		[SHARED_EXECUTOR_STARTS] = "executor_starts",
 		[SHARED_EXECUTOR_FAILURES] = "executor_failures",

@@ -71,6 +71,7 @@ typedef enum SharedCounter
 	SHARED_JOBS_TIMED_OUT,
 	SHARED_JOBS_REFUSED,
 	SHARED_JOBS_FAILED,
+	SHARED_RELAYS_DROPPED,		/* broadcasts of clients that a gateway missed */
 	SHARED_COUNTER_COUNT
 } SharedCounter;
 

@@ -26,6 +26,7 @@
 
 #include "gateway/access.h"
 #include "gateway/agent_channels.h"
+#include "gateway/broadcasts.h"
 #include "gateway/decisions.h"
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
@@ -45,8 +46,46 @@ static void
 ask(Channel *channel)
 {
 	channel->ask_again = false;
-	if (!decision_ask(channel))
+	if (!decision_ask(channel, channel->wanted))
 		reply_no_memory(channel->conn);
+}
+
+/*
+ * Ask whether a channel may write.
+ */
+static void
+ask_write(Channel *channel)
+{
+	channel->write_wanted = false;
+	channel->asks_write = true;
+	if (!decision_ask(channel, RIGHTS_WRITE))
+		reply_no_memory(channel->conn);
+}
+
+/*
+ * Somebody wants to know whether it may.  One question at a time.
+ */
+void
+access_ask_write(Channel *channel)
+{
+	if (channel->asks_write)
+		return;
+	if (channel->waits)
+		channel->write_wanted = true;
+	else
+		ask_write(channel);
+}
+
+/*
+ * Go on with what was put off while the executors were asked.
+ */
+static void
+ask_next(Channel *channel)
+{
+	if (channel->ask_again)
+		ask(channel);
+	else if (channel->write_wanted)
+		ask_write(channel);
 }
 
 /*
@@ -118,13 +157,33 @@ end_refreshed(Channel *channel, JobOutcome outcome)
 }
 
 /*
+ * Whether a channel may write is decided, unless its token has changed
+ * meanwhile: then that is looked at first.
+ */
+static void
+decide_write(Channel *channel, JobOutcome outcome, uint8 rights)
+{
+	channel->asks_write = false;
+	if (channel->ask_again)
+	{
+		channel->write_wanted = true;
+		ask(channel);
+		return;
+	}
+	channel->write_decided = outcome == JOB_DONE;
+	channel->rights = (channel->rights & RIGHTS_READ) | rights;
+	broadcasts_decided(channel, outcome);
+}
+
+/*
  * The new token of a channel is decided.  As upstream, one that takes away any
- * right to read ends the channel.
+ * right to read ends the channel; rights to write are asked for when they are
+ * needed.
  */
 static void
 decide_refresh(Channel *channel, JobOutcome outcome, uint8 rights)
 {
-	if (outcome != JOB_DONE || (channel->rights & ~rights) != 0)
+	if (outcome != JOB_DONE || (channel->rights & RIGHTS_READ & ~rights) != 0)
 	{
 		if (channel->state == CHANNEL_JOINED)
 			end_refreshed(channel, outcome);
@@ -133,11 +192,12 @@ decide_refresh(Channel *channel, JobOutcome outcome, uint8 rights)
 		return;
 	}
 	channel->rights = rights;
+	channel->write_decided = false;
 	if ((rights & RIGHT_BROADCAST_READ) != 0 && !channel->member &&
 		!channel_listen(channel))
 		reply_no_memory(channel->conn);
-	else if (channel->ask_again)
-		ask(channel);
+	else
+		ask_next(channel);
 }
 
 /*
@@ -148,6 +208,8 @@ decided(Channel *channel, JobOutcome outcome, uint8 rights)
 {
 	if (channel->state == CHANNEL_AUTHORISING)
 		decide_join(channel, outcome, rights);
+	else if (channel->asks_write)
+		decide_write(channel, outcome, rights);
 	else
 		decide_refresh(channel, outcome, rights);
 }

@@ -15,6 +15,12 @@
 /* Be told what executors decide. */
 extern void access_init(void);
 
+/*
+ * Ask whether a JOINED channel may write; broadcasts_decided() is told.  Asked
+ * once for all who want to know meanwhile.
+ */
+extern void access_ask_write(Channel *channel);
+
 /* An access_token event of a channel; its payload is raw JSON. */
 extern void access_token(Channel *channel, Slice payload);
 

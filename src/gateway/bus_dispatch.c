@@ -87,6 +87,21 @@ take_message(Slice body)
 }
 
 /*
+ * BUS_RELAY: what a client of another gateway says.
+ */
+static bool
+take_relay(Slice body)
+{
+	WalMessage	message;
+
+	if (!wal_record_decode(body.data, body.len, &message) ||
+		message.kind != WAL_MESSAGE_CAST)
+		return false;
+	fanout_message(&message);
+	return true;
+}
+
+/*
  * BUS_INTEREST_ACK: joins of the topics it covers can be answered.
  */
 static bool
@@ -161,6 +176,8 @@ bus_dispatch(BusFrameType type, Slice body)
 			return take_config(body);
 		case BUS_MESSAGE:
 			return take_message(body);
+		case BUS_RELAY:
+			return take_relay(body);
 		case BUS_INTEREST_ACK:
 			return take_interest_ack(body);
 		case BUS_GAP:

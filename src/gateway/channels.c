@@ -21,6 +21,7 @@
  */
 #include "proto/proto.h"
 
+#include "gateway/broadcasts.h"
 #include "gateway/channels.h"
 #include "gateway/gw_stats.h"
 
@@ -316,6 +317,7 @@ channel_free(Channel *channel)
 	identity_unref(channel->identity);
 	topics_release(channel->topic);
 	drop_answer(channel);
+	broadcasts_forget(channel);
 	free(channel);
 }
 

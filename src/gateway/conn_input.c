@@ -16,6 +16,7 @@
 #include "proto/proto.h"
 
 #include "gateway/conn_input.h"
+#include "gateway/fanout.h"
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
 #include "gateway/http_routes.h"
@@ -98,6 +99,7 @@ handle_frames(Conn *conn, Input *in)
 
 	while (conn->state == CONN_OPEN && next_event(conn, in))
 		alive = true;
+	fanout_settle();
 	if (alive)
 		conn_active(conn);
 }

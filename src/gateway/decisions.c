@@ -59,9 +59,9 @@ decisions_init(DecisionHandler handler)
  * a client to choose.
  */
 static uint32
-question_hash(const Channel *channel)
+question_hash(const Channel *channel, uint8 wanted)
 {
-	return hash_combine(channel->topic->hash ^ channel->wanted,
+	return hash_combine(channel->topic->hash ^ wanted,
 						(uint32) ((uintptr_t) channel->identity >> 4));
 }
 
@@ -69,10 +69,10 @@ question_hash(const Channel *channel)
  * Is this what the channel wants to know?
  */
 static bool
-is_question(const Decision *decision, const Channel *channel)
+is_question(const Decision *decision, const Channel *channel, uint8 wanted)
 {
 	return decision->identity == channel->identity &&
-		decision->topic == channel->topic && decision->wanted == channel->wanted &&
+		decision->topic == channel->topic && decision->wanted == wanted &&
 		slice_equals(request_headers_json(decision->headers),
 					 request_headers_json(channel->conn->headers));
 }
@@ -81,21 +81,21 @@ is_question(const Decision *decision, const Channel *channel)
  * Find the channel's question, or make it; NULL without memory.
  */
 static Decision *
-get_decision(const Channel *channel)
+get_decision(const Channel *channel, uint8 wanted)
 {
-	uint32		hash = question_hash(channel);
+	uint32		hash = question_hash(channel, wanted);
 	Decision   *decision;
 
 	for (ChainNode *node = chain_first(&table, hash); node != NULL; node = chain_next(node))
 	{
 		decision = chain_container(Decision, node, node);
-		if (is_question(decision, channel))
+		if (is_question(decision, channel, wanted))
 			return decision;
 	}
 	decision = calloc(1, sizeof(Decision));
 	if (decision == NULL)
 		return NULL;
-	decision->wanted = channel->wanted;
+	decision->wanted = wanted;
 	decision->identity = identity_ref(channel->identity);
 	decision->headers = request_headers_ref(channel->conn->headers);
 	decision->topic = channel->topic;
@@ -135,9 +135,9 @@ ask_later(Decision *decision)
  * Ask for a channel.
  */
 bool
-decision_ask(Channel *channel)
+decision_ask(Channel *channel, uint8 wanted)
 {
-	Decision   *decision = get_decision(channel);
+	Decision   *decision = get_decision(channel, wanted);
 
 	if (decision == NULL)
 		return false;

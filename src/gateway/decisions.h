@@ -21,11 +21,11 @@ typedef void (*DecisionHandler) (Channel *channel, JobOutcome outcome, uint8 rig
 extern void decisions_init(DecisionHandler handler);
 
 /*
- * Ask which of channel->wanted its present identity has on its topic.  The
+ * Ask which of the rights wanted the channel's present identity has on its topic.  The
  * channel, which does not wait for anything, is told in a later turn unless it
  * ends before.  False without memory.
  */
-extern bool decision_ask(Channel *channel) RT_MUSTCHECK;
+extern bool decision_ask(Channel *channel, uint8 wanted) RT_MUSTCHECK;
 
 /* Put the questions of this turn on the bus. */
 extern void decisions_flush(void);

@@ -172,6 +172,7 @@ turn(void)
 	conn_run_timers(loop_now);
 	access_run_expiry();
 	agent_channels_run_timers(loop_now);
+	fanout_end();
 	decisions_flush();
 	agent_channels_flush();
 	conn_flush_all();

@@ -26,6 +26,8 @@ typedef struct GwSettings
 	int64		port;
 	int64		max_connections;
 	int64		max_channels_per_client;
+	int64		gateways;		/* that share the port, this one among them */
+	int64		max_message_size;	/* bytes, of one payload */
 	int64		max_frame_size; /* bytes */
 	int64		max_send_queue; /* bytes */
 	int64		send_timeout;	/* ms, like all times */

@@ -236,6 +236,7 @@ make_channel(Conn *conn, const ClientMessage *msg, const PhxJoin *settings,
 		return NULL;
 	}
 	channel->ack = settings->broadcast_ack;
+	channel->self = settings->broadcast_self;
 	encode_answer(conn->version, msg, settings, topic);
 	if (answer.failed || !channel_keep_answer(channel, bytes_slice(&answer)))
 	{
@@ -257,7 +258,7 @@ authorise(Channel *channel, const PhxJoin *settings)
 		channel->wanted = RIGHT_BROADCAST_READ;
 		if (settings->presence_enabled)
 			channel->wanted |= RIGHT_PRESENCE_READ;
-		if (!decision_ask(channel))
+		if (!decision_ask(channel, channel->wanted))
 			reply_no_memory(channel->conn);
 		return;
 	}

@@ -232,6 +232,8 @@ add_limits(StringInfo settings)
 {
 	add_number(settings, "max_connections", realtime_max_connections);
 	add_number(settings, "max_channels_per_client", realtime_max_channels_per_client);
+	add_number(settings, "gateways", realtime_gateways);
+	add_number(settings, "max_message_size", realtime_max_message_size * INT64CONST(1024));
 	add_number(settings, "max_frame_size", realtime_max_frame_size * INT64CONST(1024));
 	add_number(settings, "max_send_queue", realtime_max_send_queue * INT64CONST(1024));
 	add_number(settings, "send_timeout", realtime_send_timeout);

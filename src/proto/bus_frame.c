@@ -165,6 +165,8 @@ bus_stat_name(BusStat stat)
 		[BUS_STAT_SLOW_CLOSED] = "slow_closed",
 		[BUS_STAT_IDLE_CLOSED] = "idle_closed",
 		[BUS_STAT_PAUSES] = "pauses",
+		[BUS_STAT_CASTS] = "broadcasts",
+		[BUS_STAT_CASTS_DENIED] = "broadcasts_denied",
 		[BUS_STAT_BAD_TOKENS] = "bad_tokens",
 		[BUS_STAT_IDENTITIES] = "identities",
 		[BUS_STAT_AUTHORISATIONS] = "authorisations",

@@ -52,6 +52,7 @@ typedef enum BusFrameType
 	BUS_RESULT = 6,				/* BusResult, then what proto/job.h says */
 	BUS_AGENTS_CHANGED = 7,		/* empty: names of agent channels that were
 								 * valid may not be any more, or vice versa */
+	BUS_RELAY = 8,				/* BUS_CAST of another gateway */
 
 	/* hub to executor */
 	BUS_RUN = 16,				/* BusJob, then what proto/job.h says */
@@ -62,6 +63,8 @@ typedef enum BusFrameType
 	BUS_INTEREST = 34,			/* BusInterest, then topic */
 	BUS_STATS = 35,				/* u64[BUS_STAT_COUNT] */
 	BUS_JOB = 36,				/* BusJob, then what proto/job.h says */
+	BUS_CAST = 37,				/* a WAL record body of that kind, for those of
+								 * the other gateways that want its topic */
 
 	/* executor to hub */
 	BUS_HELLO = 48,				/* empty: ready for the first job */
@@ -154,6 +157,8 @@ typedef enum BusStat
 	BUS_STAT_SLOW_CLOSED,		/* connections closed as slow readers */
 	BUS_STAT_IDLE_CLOSED,		/* connections closed for silence */
 	BUS_STAT_PAUSES,			/* times the bus was paused for a slow reader */
+	BUS_STAT_CASTS,				/* broadcasts of clients */
+	BUS_STAT_CASTS_DENIED,		/* that were not allowed */
 	BUS_STAT_BAD_TOKENS,		/* tokens that were not accepted */
 	BUS_STAT_IDENTITIES,		/* gauge: distinct tokens in use */
 	BUS_STAT_AUTHORISATIONS,	/* decisions asked of the executors */

@@ -1,0 +1,36 @@
+/*-------------------------------------------------------------------------
+ *
+ * broadcasts.h
+ *	  What clients say to each other.
+ *
+ * src/gateway/broadcasts.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef REALTIME_BROADCASTS_H
+#define REALTIME_BROADCASTS_H
+
+#include "gateway/channels.h"
+#include "gateway/client_message.h"
+#include "proto/job.h"
+#include "proto/wal_record.h"
+
+/* A client broadcasts on a channel that it has JOINED. */
+extern void broadcast_request(Channel *channel, const ClientMessage *msg);
+
+/*
+ * It is decided whether the channel may write: what waited for that goes out,
+ * or is refused.
+ */
+extern void broadcasts_decided(Channel *channel, JobOutcome outcome);
+
+/* The channel ends: forget what waits. */
+extern void broadcasts_forget(Channel *channel);
+
+/*
+ * Hand a cast to the members of its topic, here and at other gateways; sender
+ * is NULL if it came by HTTP.  The topic need not exist here.
+ */
+extern void broadcast_send(const Channel *sender, const WalMessage *message);
+
+#endif							/* REALTIME_BROADCASTS_H */

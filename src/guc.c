@@ -15,6 +15,7 @@
 
 #include <limits.h>
 
+#include "miscadmin.h"
 #include "utils/guc.h"
 #include "utils/varlena.h"
 
@@ -292,12 +293,31 @@ define_messages(void)
 }
 
 /*
+ * Values of postgresql.conf, which was read before their settings are defined,
+ * cost only a warning when they are no good.  But a server must not come up
+ * with another secret than the one that it was given (reliability.md C11).
+ */
+static void
+refuse_short_secret(void)
+{
+	const char *secret = GetConfigOption("realtime.jwt_secret", true, false);
+
+	if (secret == NULL || *secret == '\0' || strlen(secret) >= JWT_MIN_SECRET || IsBinaryUpgrade)
+		return;
+	ereport(FATAL,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid value for parameter \"%s\"", "realtime.jwt_secret"),
+			 errdetail("The secret has fewer than %d bytes.", JWT_MIN_SECRET)));
+}
+
+/*
  * Settings that name secrets are for superusers' eyes; those that may hold
  * some, for nobody's.
  */
 static void
 define_tokens(void)
 {
+	refuse_short_secret();
 	DefineCustomStringVariable("realtime.jwt_secret",
 							   "Secret that tokens are signed with (HS256, HS384, HS512).",
 							   "Without one, that of realtime.jwt_secret_file, else one generated in the data directory.",

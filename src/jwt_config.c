@@ -52,7 +52,8 @@ static Bytes key_set;
 /*
  * The verdict "no", with its reason.
  */
-static bool pg_attribute_printf(3, 4)
+static bool
+pg_attribute_printf(3, 4)
 refuse(Problem *problem, const char *hint, const char *fmt,...)
 {
 	va_list		args;
@@ -175,17 +176,17 @@ static void
 create_secret(void)
 {
 	char		random[GENERATED_RANDOM];
-	Bytes		text;
+	Bytes		encoded;
 
-	bytes_init(&text);
+	bytes_init(&encoded);
 	if (!pg_strong_random(random, sizeof(random)) ||
-		!base64url_encode(slice_make(random, sizeof(random)), &text))
+		!base64url_encode(slice_make(random, sizeof(random)), &encoded))
 		ereport(FATAL,
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("could not generate a secret for tokens")));
-	secret_file_create(GENERATED_FILE, text.data, text.len,
+	secret_file_create(GENERATED_FILE, encoded.data, encoded.len,
 					   "Where neither realtime.jwt_secret nor realtime.jwt_secret_file is set, it will not accept tokens signed with the primary's.");
-	bytes_free(&text);
+	bytes_free(&encoded);
 }
 
 /*

@@ -36,7 +36,11 @@ secret_file_open(const char *path)
 		ereport(FATAL,
 				(errcode_for_file_access(),
 				 errmsg("could not open file \"%s\": %m", path)));
-	/* pg_rewind, for one, gives files the mode that others of the cluster have */
+
+	/*
+	 * pg_rewind, for one, gives files the mode that others of the cluster
+	 * have
+	 */
 	if ((st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
 	{
 		bool		closed = fchmod(fd, 0600) == 0;

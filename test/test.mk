@@ -50,7 +50,7 @@ INDENT_FILES = $(wildcard src/*.[ch] src/*/*.[ch] test/unit/*.[ch] bench/*.[ch])
 
 build/typedefs.list: $(INDENT_FILES)
 	@mkdir -p $(@D)
-	@{ printf '%s;\n' size_t ssize_t pid_t time_t bool; grep -rhoE '^\}[[:space:]]*[A-Za-z_]\w*;' $(includedir_server) src test bench; \
+	@{ printf '%s;\n' size_t ssize_t pid_t time_t bool BIGNUM EVP_PKEY OSSL_PARAM; grep -rhoE '^\}[[:space:]]*[A-Za-z_]\w*;' $(includedir_server) src test bench; \
 		grep -rhoE '^typedef [^(){};]*[^A-Za-z_(){};]\w+;' $(includedir_server) src test bench; } \
 		| sed -E 's/.*[^A-Za-z0-9_]([A-Za-z_][A-Za-z0-9_]*);/\1/; s/^\}//; s/;$$//' | sort -u >$@
 

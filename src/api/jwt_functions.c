@@ -76,9 +76,10 @@ unix_seconds(TimestampTz when)
 static int64
 expiry(TimestampTz now, Datum ttl)
 {
-	TimestampTz end =
-		DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(now), ttl));
+	TimestampTz end;
 
+	end = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
+												  TimestampTzGetDatum(now), ttl));
 	if (end <= now)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

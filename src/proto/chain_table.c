@@ -115,7 +115,7 @@ same_hash(ChainNode *node, uint32 hash)
 /*
  * Begin to look for an element.
  */
-ChainNode  *
+ChainNode *
 chain_first(const ChainTable *table, uint32 hash)
 {
 	return same_hash(*chain_of(unconstify(ChainTable *, table), hash), hash);
@@ -124,7 +124,7 @@ chain_first(const ChainTable *table, uint32 hash)
 /*
  * Go on looking.
  */
-ChainNode  *
+ChainNode *
 chain_next(const ChainNode *node)
 {
 	return same_hash(node->next, node->hash);

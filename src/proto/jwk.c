@@ -53,13 +53,13 @@ static const struct
 static bool
 take_bytes(Slice jwk, const char *name, Bytes *out)
 {
-	Bytes		text;
+	Bytes		spelled;
 	bool		good;
 
-	bytes_init(&text);
-	good = jslice_unescape(jslice_get(jwk, name), &text) &&
-		base64url_decode(bytes_slice(&text), out);
-	bytes_free(&text);
+	bytes_init(&spelled);
+	good = jslice_unescape(jslice_get(jwk, name), &spelled) &&
+		base64url_decode(bytes_slice(&spelled), out);
+	bytes_free(&spelled);
 	return good;
 }
 

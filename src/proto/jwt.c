@@ -236,38 +236,38 @@ check_claims(Slice claims, const JwtRules *rules, int64 *exp)
 }
 
 /*
- * Append the text of a string or number to *text, which has room, and point
+ * Append the text of a string or number to *kept, which has room, and point
  * *value at it; for anything else *value is empty.
  */
 static void
-keep_text(Slice claim, Bytes *text, Slice *value)
+keep_text(Slice claim, Bytes *kept, Slice *value)
 {
-	size_t		before = text->len;
+	size_t		before = kept->len;
 
 	*value = slice_make(NULL, 0);
 	if (jslice_type(claim) == JSLICE_NUMBER)
-		bytes_append_slice(text, claim);
-	else if (!jslice_unescape(claim, text))
+		bytes_append_slice(kept, claim);
+	else if (!jslice_unescape(claim, kept))
 		return;
-	*value = slice_make(text->data + before, text->len - before);
+	*value = slice_make(kept->data + before, kept->len - before);
 }
 
 /*
- * Fill in *claims, whose memory is *text.  Only the role can be wrong yet.
+ * Fill in *claims, whose memory is *kept.  Only the role can be wrong yet.
  */
 static JwtVerdict
-keep_claims(Slice json, Bytes *text, JwtClaims *claims)
+keep_claims(Slice json, Bytes *kept, JwtClaims *claims)
 {
 	Slice		role = jslice_get(json, "role");
 	Slice		sub = jslice_get(json, "sub");
 
 	/* all of it at once: the slices must not move */
-	if (!bytes_reserve(text, json.len + role.len + sub.len))
+	if (!bytes_reserve(kept, json.len + role.len + sub.len))
 		return JWT_NO_MEMORY;
-	bytes_append_slice(text, json);
-	claims->json = bytes_slice(text);
-	keep_text(role, text, &claims->role);
-	keep_text(sub, text, &claims->sub);
+	bytes_append_slice(kept, json);
+	claims->json = bytes_slice(kept);
+	keep_text(role, kept, &claims->role);
+	keep_text(sub, kept, &claims->sub);
 
 	if (claims->role.len == 0)
 		return JWT_MISSING_CLAIMS;
@@ -279,7 +279,7 @@ keep_claims(Slice json, Bytes *text, JwtClaims *claims)
  */
 static JwtVerdict
 verify_token(const JwtKeys *keys, Slice token, const JwtRules *rules,
-			 Bytes *work, Bytes *text, JwtClaims *claims)
+			 Bytes *work, Bytes *kept, JwtClaims *claims)
 {
 	Parts		parts;
 	const JwtAlg *alg;
@@ -298,7 +298,7 @@ verify_token(const JwtKeys *keys, Slice token, const JwtRules *rules,
 	if (verdict == JWT_OK)
 		verdict = check_claims(parts.claims, rules, &claims->exp);
 	if (verdict == JWT_OK)
-		verdict = keep_claims(parts.claims, text, claims);
+		verdict = keep_claims(parts.claims, kept, claims);
 	return verdict;
 }
 
@@ -307,17 +307,17 @@ verify_token(const JwtKeys *keys, Slice token, const JwtRules *rules,
  */
 JwtVerdict
 jwt_verify(const JwtKeys *keys, Slice token, const JwtRules *rules,
-		   Bytes *text, JwtClaims *claims)
+		   Bytes *kept, JwtClaims *claims)
 {
 	Bytes		work;
 	JwtVerdict	verdict;
 
 	memset(claims, 0, sizeof(*claims));
-	text->len = 0;
+	kept->len = 0;
 	if (token.len > JWT_MAX_BYTES)
 		return JWT_MALFORMED;
 	bytes_init(&work);
-	verdict = verify_token(keys, token, rules, &work, text, claims);
+	verdict = verify_token(keys, token, rules, &work, kept, claims);
 	bytes_free(&work);
 	return verdict;
 }

@@ -88,12 +88,12 @@ extern int	jwt_keys_add_jwks(JwtKeys *keys, Slice json, JwtKeySkipped skipped,
 
 /*
  * Verify a token.  Only where the result is JWT_OK, *claims is complete; where
- * it is JWT_EXPIRED, claims->exp is set.  `text` is emptied and holds what the
+ * it is JWT_EXPIRED, claims->exp is set.  `kept` is emptied and holds what the
  * slices point to.  White space in the token is left out and percent-encoding
  * undone, as upstream does (supabase.md 7.1).
  */
 extern JwtVerdict jwt_verify(const JwtKeys *keys, Slice token, const JwtRules *rules,
-							 Bytes *text, JwtClaims *claims) RT_MUSTCHECK;
+							 Bytes *kept, JwtClaims *claims) RT_MUSTCHECK;
 
 /*
  * Append a token with these claims, a JSON object, signed with HS256; false

@@ -119,7 +119,7 @@ jwt_key_clear(JwtKey *key)
 /*
  * Make an empty set.
  */
-JwtKeys *
+JwtKeys    *
 jwt_keys_create(void)
 {
 	JwtKeys    *keys = malloc(sizeof(JwtKeys));

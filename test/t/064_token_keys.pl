@@ -8,6 +8,7 @@ use warnings;
 
 use JwtKey;
 use MIME::Base64 qw(decode_base64);
+use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use RealtimeServer;
 use Test::More;
@@ -148,6 +149,24 @@ wait_for(sub { $server->crash_restarts > 0 && defined $server->try_sql('SELECT 1
 is($server->sql('SELECT pg_postmaster_start_time()'), $started, 'a file that went missing is no obstacle after a crash');
 configure();
 reloads_to($own, 'what was made at first is still there');
+
+# A standby has the secret of its primary, or says what that means.
+$node->backup('base');
+for my $has_secret (1, 0)
+{
+	my $standby = PostgreSQL::Test::Cluster->new("token_standby_$has_secret");
+
+	$standby->init_from_backup($node, 'base', has_streaming => 1);
+	$standby->append_conf('postgresql.conf', 'realtime.gateways = 0');
+	unlink $standby->data_dir . '/realtime/jwt_secret' unless $has_secret;
+	$standby->start;
+	is(slurp_file($standby->data_dir . '/realtime/jwt_secret') eq $own ? 1 : 0, $has_secret,
+		$has_secret ? 'a base backup carries the secret along' : 'a standby without it makes one of its own');
+	my $warned = slurp_file($standby->logfile) =~
+	  /WARNING:  this standby has made a realtime secret of its own\n.*will not accept tokens signed with the primary's/;
+	is($warned ? 1 : 0, 1 - $has_secret, 'and warns, or has no reason to');
+	$standby->stop;
+}
 
 # Key sets, inline and in files.
 my $ed25519 = '{"kid":"good","kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}';

@@ -29,7 +29,7 @@ extern void *__real_calloc(size_t n, size_t size);
 extern void *__wrap_calloc(size_t n, size_t size);
 
 /* What the table gets. */
-void	   *
+void *
 __wrap_calloc(size_t n, size_t size)
 {
 	return no_memory ? NULL : __real_calloc(n, size);

@@ -23,7 +23,7 @@ typedef struct Result
 
 /* Decode text in pieces that end at first, then every step bytes. */
 static Result
-decode(Slice text, size_t first, size_t step, uint64 max_body)
+decode(Slice input, size_t first, size_t step, uint64 max_body)
 {
 	Result		result = {CHUNKED_MORE};
 	HttpChunked state;
@@ -31,13 +31,13 @@ decode(Slice text, size_t first, size_t step, uint64 max_body)
 
 	http_chunked_init(&state, max_body);
 	bytes_init(&result.body);
-	while (result.verdict == CHUNKED_MORE && result.consumed < text.len)
+	while (result.verdict == CHUNKED_MORE && result.consumed < input.len)
 	{
 		Slice		piece;
 		size_t		taken;
 
-		end = Min(end, text.len);
-		piece = exact(slice_make(text.data + result.consumed, end - result.consumed));
+		end = Min(end, input.len);
+		piece = exact(slice_make(input.data + result.consumed, end - result.consumed));
 		result.verdict = http_chunked_decode(&state, piece.data, piece.len, &result.body, &taken);
 		if (taken > piece.len || (result.verdict == CHUNKED_MORE && taken != piece.len))
 			ok(false, "%zu bytes of %zu were taken", taken, piece.len);
@@ -50,15 +50,15 @@ decode(Slice text, size_t first, size_t step, uint64 max_body)
 
 /* The same outcome however the text is cut. */
 static bool
-same_if_cut(Slice text, uint64 max_body, const Result *want)
+same_if_cut(Slice input, uint64 max_body, const Result *want)
 {
 	bool		good = true;
 
-	for (size_t first = 1; first <= text.len; first++)
+	for (size_t first = 1; first <= input.len; first++)
 	{
 		for (int bytewise = 0; bytewise <= 1; bytewise++)
 		{
-			Result		got = decode(text, first, bytewise ? 1 : text.len, max_body);
+			Result		got = decode(input, first, bytewise ? 1 : input.len, max_body);
 
 			good = good && got.verdict == want->verdict && got.consumed == want->consumed &&
 				slice_equals(bytes_slice(&got.body), bytes_slice(&want->body));
@@ -74,7 +74,7 @@ test_good(void)
 {
 	static const struct
 	{
-		Slice		text;
+		Slice		input;
 		Slice		body;
 		size_t		rest;		/* bytes that are not part of it */
 	}			cases[] = {
@@ -92,15 +92,15 @@ test_good(void)
 
 	for (int i = 0; i < lengthof(cases); i++)
 	{
-		Result		whole = decode(cases[i].text, cases[i].text.len, 1, MAX_BODY);
+		Result		whole = decode(cases[i].input, cases[i].input.len, 1, MAX_BODY);
 
 		ok(whole.verdict == CHUNKED_DONE, "body %d", i);
 		is_bytes(bytes_slice(&whole.body), cases[i].body, "its data");
-		is_int(cases[i].text.len - whole.consumed, cases[i].rest, "what follows is left");
-		ok(same_if_cut(cases[i].text, MAX_BODY, &whole), "however it is cut");
-		for (size_t len = 0; len + cases[i].rest < cases[i].text.len; len++)
+		is_int(cases[i].input.len - whole.consumed, cases[i].rest, "what follows is left");
+		ok(same_if_cut(cases[i].input, MAX_BODY, &whole), "however it is cut");
+		for (size_t len = 0; len + cases[i].rest < cases[i].input.len; len++)
 		{
-			Result		part = decode(slice_make(cases[i].text.data, len), len, 1, MAX_BODY);
+			Result		part = decode(slice_make(cases[i].input.data, len), len, 1, MAX_BODY);
 
 			if (part.verdict != CHUNKED_MORE || part.consumed != len)
 				ok(false, "the first %zu bytes", len);
@@ -116,7 +116,7 @@ test_bad(void)
 {
 	static const struct
 	{
-		Slice		text;
+		Slice		input;
 		ChunkedVerdict verdict;
 		size_t		consumed;
 	}			cases[] = {
@@ -160,12 +160,12 @@ test_bad(void)
 
 	for (int i = 0; i < lengthof(cases); i++)
 	{
-		Result		whole = decode(cases[i].text, cases[i].text.len, 1, MAX_BODY);
+		Result		whole = decode(cases[i].input, cases[i].input.len, 1, MAX_BODY);
 
 		if (!ok(whole.verdict == cases[i].verdict && whole.consumed == cases[i].consumed,
-				"refused: " SLICE_FMT, SLICE_ARG(cases[i].text)))
+				"refused: " SLICE_FMT, SLICE_ARG(cases[i].input)))
 			diag("verdict %d after %zu", whole.verdict, whole.consumed);
-		ok(same_if_cut(cases[i].text, MAX_BODY, &whole), "however it is cut");
+		ok(same_if_cut(cases[i].input, MAX_BODY, &whole), "however it is cut");
 		bytes_free(&whole.body);
 	}
 }
@@ -174,18 +174,18 @@ test_bad(void)
 static void
 test_limits(void)
 {
-	Bytes		text;
+	Bytes		input;
 	Result		got;
 
-	bytes_init(&text);
-	bytes_append_cstr(&text, "3E8\r\n");
+	bytes_init(&input);
+	bytes_append_cstr(&input, "3E8\r\n");
 	for (int i = 0; i < MAX_BODY; i++)
-		bytes_append_byte(&text, 'x');
-	bytes_append_cstr(&text, "\r\n0\r\n\r\n");
-	got = decode(bytes_slice(&text), text.len, 1, MAX_BODY);
+		bytes_append_byte(&input, 'x');
+	bytes_append_cstr(&input, "\r\n0\r\n\r\n");
+	got = decode(bytes_slice(&input), input.len, 1, MAX_BODY);
 	ok(got.verdict == CHUNKED_DONE && got.body.len == MAX_BODY, "the longest body");
 	bytes_free(&got.body);
-	got = decode(bytes_slice(&text), text.len, 1, MAX_BODY - 1);
+	got = decode(bytes_slice(&input), input.len, 1, MAX_BODY - 1);
 	ok(got.verdict == CHUNKED_TOO_LARGE && got.body.cap == 0, "a longer one costs no memory");
 	bytes_free(&got.body);
 	got = decode(B("1\r\n"), 3, 1, 0);
@@ -197,24 +197,24 @@ test_limits(void)
 	for (int over = 0; over <= 1; over++)
 	{
 		/* a bit of it in every chunk */
-		text.len = 0;
+		input.len = 0;
 		for (int i = 0; i < CHUNKED_MAX_EXTENSIONS + over; i++)
-			bytes_append_cstr(&text, "1;e\r\nx\r\n");
-		bytes_append_cstr(&text, "0\r\n\r\n");
-		got = decode(bytes_slice(&text), text.len, 1, MAX_BODY);
+			bytes_append_cstr(&input, "1;e\r\nx\r\n");
+		bytes_append_cstr(&input, "0\r\n\r\n");
+		got = decode(bytes_slice(&input), input.len, 1, MAX_BODY);
 		is_int(got.verdict, over ? CHUNKED_MALFORMED : CHUNKED_DONE, "extensions");
 		bytes_free(&got.body);
 
-		text.len = 0;
-		bytes_append_cstr(&text, "0\r\n");
+		input.len = 0;
+		bytes_append_cstr(&input, "0\r\n");
 		for (int i = 0; i < CHUNKED_MAX_TRAILER / 4 + over; i++)
-			bytes_append_cstr(&text, "A: b\r\n");
-		bytes_append_cstr(&text, "\r\n");
-		got = decode(bytes_slice(&text), text.len, 1, MAX_BODY);
+			bytes_append_cstr(&input, "A: b\r\n");
+		bytes_append_cstr(&input, "\r\n");
+		got = decode(bytes_slice(&input), input.len, 1, MAX_BODY);
 		is_int(got.verdict, over ? CHUNKED_MALFORMED : CHUNKED_DONE, "trailer fields");
 		bytes_free(&got.body);
 	}
-	bytes_free(&text);
+	bytes_free(&input);
 }
 
 /* Noise of the right alphabet: one outcome, however it is cut. */
@@ -227,13 +227,13 @@ test_noise(void)
 	for (int round = 0; round < 2000; round++)
 	{
 		char		noise[40];
-		Slice		text = slice_make(noise, tap_below(sizeof(noise)));
+		Slice		input = slice_make(noise, tap_below(sizeof(noise)));
 		Result		whole;
 
-		for (size_t i = 0; i < text.len; i++)
+		for (size_t i = 0; i < input.len; i++)
 			noise[i] = alphabet[tap_below(sizeof(alphabet) - 1)];
-		whole = decode(text, text.len, 1, MAX_BODY);
-		good = good && same_if_cut(text, MAX_BODY, &whole);
+		whole = decode(input, input.len, 1, MAX_BODY);
+		good = good && same_if_cut(input, MAX_BODY, &whole);
 		bytes_free(&whole.body);
 	}
 	ok(good, "noise");

@@ -30,13 +30,13 @@ sample(void)
 static Slice
 encode(const AuthoriseJob *job)
 {
-	Bytes		text;
+	Bytes		encoded;
 	Slice		body;
 
-	bytes_init(&text);
-	job_encode_authorise(&text, job);
-	body = exact(bytes_slice(&text));
-	bytes_free(&text);
+	bytes_init(&encoded);
+	job_encode_authorise(&encoded, job);
+	body = exact(bytes_slice(&encoded));
+	bytes_free(&encoded);
 	return body;
 }
 
@@ -171,12 +171,12 @@ test_call(void)
 	CallJob		got_job;
 	CallReply	reply = {.status = 429,.body = P("{\"error\":\"slow down\"}")};
 	CallReply	got_reply;
-	Bytes		text;
+	Bytes		encoded;
 	Slice		body;
 
-	bytes_init(&text);
-	ok(job_encode_call(&text, &job), "a call");
-	body = exact(bytes_slice(&text));
+	bytes_init(&encoded);
+	ok(job_encode_call(&encoded, &job), "a call");
+	body = exact(bytes_slice(&encoded));
 	ok(job_decode_call(body, &got_job) && got_job.function == CALL_CHECK_CHANNELS &&
 	   slice_equals(got_job.request, job.request), "decodes");
 	for (size_t len = 0; len <= 4; len++)
@@ -194,9 +194,9 @@ test_call(void)
 	}
 	release(body);
 
-	text.len = 0;
-	ok(job_encode_call_reply(&text, &reply), "a reply");
-	body = exact(bytes_slice(&text));
+	encoded.len = 0;
+	ok(job_encode_call_reply(&encoded, &reply), "a reply");
+	body = exact(bytes_slice(&encoded));
 	ok(job_decode_call_reply(body, &got_reply) && got_reply.status == 429 &&
 	   slice_equals(got_reply.body, reply.body), "decodes");
 	for (size_t len = 0; len < 4; len++)
@@ -214,13 +214,13 @@ test_call(void)
 
 	for (int status = 0; status <= 65535; status += status < 1000 ? 1 : 997)
 	{
-		text.len = 0;
+		encoded.len = 0;
 		reply.status = (uint16) status;
-		job_encode_call_reply(&text, &reply);
-		if (job_decode_call_reply(bytes_slice(&text), &got_reply) != (status >= 100 && status <= 599))
+		job_encode_call_reply(&encoded, &reply);
+		if (job_decode_call_reply(bytes_slice(&encoded), &got_reply) != (status >= 100 && status <= 599))
 			ok(false, "status %d", status);
 	}
-	bytes_free(&text);
+	bytes_free(&encoded);
 }
 
 /* The rights that come back. */
@@ -247,20 +247,20 @@ test_commits(void)
 {
 	CommitsHead head = {.epoch = 1,.timeline = 2,.count = 3};
 	CommitsHead got;
-	Bytes		text;
+	Bytes		encoded;
 	Slice		body;
 	Slice		entries;
 	bool		good = true;
 
-	bytes_init(&text);
-	bytes_append(&text, &head, sizeof(head));
+	bytes_init(&encoded);
+	bytes_append(&encoded, &head, sizeof(head));
 	for (uint32 i = 0; i < head.count; i++)
 	{
 		CommitEntry entry = {.lsn = 10 + i,.restart_lsn = 20,.xid = 30,.committed_at = -40,.messages = 50 + i};
 
-		bytes_append(&text, &entry, sizeof(entry));
+		bytes_append(&encoded, &entry, sizeof(entry));
 	}
-	body = exact(bytes_slice(&text));
+	body = exact(bytes_slice(&encoded));
 	if (ok(job_decode_commits(body, &got, &entries) && memcmp(&got, &head, sizeof(head)) == 0, "commits"))
 	{
 		for (uint32 i = 0; i < got.count; i++)
@@ -282,17 +282,17 @@ test_commits(void)
 	}
 	ok(good, "cut at every place");
 	release(body);
-	bytes_append_byte(&text, 0);
-	ok(!job_decode_commits(bytes_slice(&text), &got, &entries), "a byte more");
+	bytes_append_byte(&encoded, 0);
+	ok(!job_decode_commits(bytes_slice(&encoded), &got, &entries), "a byte more");
 
 	/* a count whose bytes would not fit 32 bits */
 	head.count = UINT32_MAX;
-	memcpy(text.data, &head, sizeof(head));
-	ok(!job_decode_commits(slice_make(text.data, text.len - 1), &got, &entries), "more than there are");
+	memcpy(encoded.data, &head, sizeof(head));
+	ok(!job_decode_commits(slice_make(encoded.data, encoded.len - 1), &got, &entries), "more than there are");
 	head.count = 0;
-	memcpy(text.data, &head, sizeof(head));
-	ok(!job_decode_commits(slice_make(text.data, sizeof(head)), &got, &entries), "none");
-	bytes_free(&text);
+	memcpy(encoded.data, &head, sizeof(head));
+	ok(!job_decode_commits(slice_make(encoded.data, sizeof(head)), &got, &entries), "none");
+	bytes_free(&encoded);
 }
 
 /* JOB_POSITION. */

@@ -43,13 +43,13 @@ fails(void)
 	return fail_at >= 0 && allocations++ == fail_at;
 }
 
-void *
+void	   *
 __wrap_malloc(size_t size)
 {
 	return fails() ? NULL : __real_malloc(size);
 }
 
-void *
+void	   *
 __wrap_realloc(void *p, size_t size)
 {
 	return fails() ? NULL : __real_realloc(p, size);
@@ -380,43 +380,43 @@ static void
 test_text(void)
 {
 	Bytes		good;
-	Bytes		text;
+	Bytes		buf;
 	Slice		token;
 	size_t		dot;			/* the first */
 	size_t		last;			/* dot */
 
 	bytes_init(&good);
-	bytes_init(&text);
+	bytes_init(&buf);
 	forge_hs256(&good, B(HEADER), B(CLAIMS), B(FORGE_SECRET));
 	token = bytes_slice(&good);
 	dot = (char *) memchr(token.data, '.', token.len) - token.data;
 	last = (char *) memrchr(token.data, '.', token.len) - token.data;
 
 	judged(token, JWT_OK, "as it is");
-	judged(spliced(&text, token, 5, 0, B(" \t\r\n\v\f")), JWT_OK, "white space is left out");
-	judged(spliced(&text, token, 0, 0, B("%20%0a")), JWT_OK, "also when percent-encoded");
-	judged(spliced(&text, token, dot, 1, B("%2E")), JWT_OK, "a percent-encoded dot");
-	judged(spliced(&text, token, dot, 1, B("%252E")), JWT_MALFORMED, "percent-encoded twice");
-	judged(spliced(&text, token, token.len, 0, B("%")), JWT_MALFORMED, "a bare % at the end");
-	judged(spliced(&text, token, token.len, 0, B("%2")), JWT_MALFORMED, "half a percent-encoding");
-	judged(spliced(&text, token, 3, 0, B("%zz")), JWT_MALFORMED, "none at all");
-	judged(spliced(&text, token, 3, 0, B("%00")), JWT_MALFORMED, "a percent-encoded NUL");
-	judged(spliced(&text, token, 3, 0, B("\0")), JWT_MALFORMED, "a NUL");
-	judged(spliced(&text, token, token.len, 0, B("=")), JWT_MALFORMED, "padding");
-	judged(spliced(&text, token, dot, 0, B("=")), JWT_MALFORMED, "padding of the header");
-	judged(spliced(&text, token, dot, 0, B("==")), JWT_MALFORMED, "more of it");
-	judged(spliced(&text, token, 0, 0, B("Bearer ")), JWT_MALFORMED, "the scheme of a header in front");
-	judged(spliced(&text, token, 0, 0, B("\"")), JWT_MALFORMED, "a quote in front");
-	judged(spliced(&text, token, token.len, 0, B(".")), JWT_MALFORMED, "a fourth piece, empty");
-	judged(spliced(&text, token, token.len, 0, B(".AAAA")), JWT_MALFORMED, "a fourth piece");
-	judged(spliced(&text, token, last, token.len - last, B("")), JWT_MALFORMED, "two pieces");
-	judged(spliced(&text, token, dot, token.len - dot, B("")), JWT_MALFORMED, "one piece");
-	judged(spliced(&text, token, last + 1, token.len - last - 1, B("")), JWT_BAD_SIGNATURE, "an empty signature");
-	judged(spliced(&text, token, last + 1, token.len - last - 1, B("AAAA")), JWT_BAD_SIGNATURE, "a short one");
-	judged(spliced(&text, token, token.len, 0, B("AAAA")), JWT_BAD_SIGNATURE, "one that goes on");
-	judged(spliced(&text, token, last + 1, token.len - last - 1, B("A")), JWT_MALFORMED, "one that is not base64");
-	judged(spliced(&text, token, 0, dot, B("")), JWT_MALFORMED, "no header");
-	judged(spliced(&text, token, dot + 1, last - dot - 1, B("")), JWT_BAD_SIGNATURE, "no claims");
+	judged(spliced(&buf, token, 5, 0, B(" \t\r\n\v\f")), JWT_OK, "white space is left out");
+	judged(spliced(&buf, token, 0, 0, B("%20%0a")), JWT_OK, "also when percent-encoded");
+	judged(spliced(&buf, token, dot, 1, B("%2E")), JWT_OK, "a percent-encoded dot");
+	judged(spliced(&buf, token, dot, 1, B("%252E")), JWT_MALFORMED, "percent-encoded twice");
+	judged(spliced(&buf, token, token.len, 0, B("%")), JWT_MALFORMED, "a bare % at the end");
+	judged(spliced(&buf, token, token.len, 0, B("%2")), JWT_MALFORMED, "half a percent-encoding");
+	judged(spliced(&buf, token, 3, 0, B("%zz")), JWT_MALFORMED, "none at all");
+	judged(spliced(&buf, token, 3, 0, B("%00")), JWT_MALFORMED, "a percent-encoded NUL");
+	judged(spliced(&buf, token, 3, 0, B("\0")), JWT_MALFORMED, "a NUL");
+	judged(spliced(&buf, token, token.len, 0, B("=")), JWT_MALFORMED, "padding");
+	judged(spliced(&buf, token, dot, 0, B("=")), JWT_MALFORMED, "padding of the header");
+	judged(spliced(&buf, token, dot, 0, B("==")), JWT_MALFORMED, "more of it");
+	judged(spliced(&buf, token, 0, 0, B("Bearer ")), JWT_MALFORMED, "the scheme of a header in front");
+	judged(spliced(&buf, token, 0, 0, B("\"")), JWT_MALFORMED, "a quote in front");
+	judged(spliced(&buf, token, token.len, 0, B(".")), JWT_MALFORMED, "a fourth piece, empty");
+	judged(spliced(&buf, token, token.len, 0, B(".AAAA")), JWT_MALFORMED, "a fourth piece");
+	judged(spliced(&buf, token, last, token.len - last, B("")), JWT_MALFORMED, "two pieces");
+	judged(spliced(&buf, token, dot, token.len - dot, B("")), JWT_MALFORMED, "one piece");
+	judged(spliced(&buf, token, last + 1, token.len - last - 1, B("")), JWT_BAD_SIGNATURE, "an empty signature");
+	judged(spliced(&buf, token, last + 1, token.len - last - 1, B("AAAA")), JWT_BAD_SIGNATURE, "a short one");
+	judged(spliced(&buf, token, token.len, 0, B("AAAA")), JWT_BAD_SIGNATURE, "one that goes on");
+	judged(spliced(&buf, token, last + 1, token.len - last - 1, B("A")), JWT_MALFORMED, "one that is not base64");
+	judged(spliced(&buf, token, 0, dot, B("")), JWT_MALFORMED, "no header");
+	judged(spliced(&buf, token, dot + 1, last - dot - 1, B("")), JWT_BAD_SIGNATURE, "no claims");
 	judged(B(""), JWT_MALFORMED, "nothing");
 	judged(B("."), JWT_MALFORMED, "a dot");
 	judged(B(".."), JWT_MALFORMED, "two dots");
@@ -425,11 +425,11 @@ test_text(void)
 	judged(B("sb_publishable_ACJWlzQHlZjBrEguHvfOxg_3BJgxAaH"), JWT_MALFORMED, "an API key");
 
 	/* 32 bytes end in a digit with two spare bits, which must be zero */
-	text.len = 0;
-	bytes_append_slice(&text, token);
-	text.data[text.len - 1]++;
-	judged(bytes_slice(&text), JWT_MALFORMED, "spare bits that are set");
-	bytes_free(&text);
+	buf.len = 0;
+	bytes_append_slice(&buf, token);
+	buf.data[buf.len - 1]++;
+	judged(bytes_slice(&buf), JWT_MALFORMED, "spare bits that are set");
+	bytes_free(&buf);
 	bytes_free(&good);
 }
 
@@ -494,16 +494,16 @@ static void
 test_mutations(void)
 {
 	static const char printable[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_+/=.~";
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_+/=.~";
 	Bytes		good;
-	Bytes		text;
+	Bytes		buf;
 	Slice		token;
 	bool		replaced = true;
 	bool		cut = true;
 	bool		added = true;
 
 	bytes_init(&good);
-	bytes_init(&text);
+	bytes_init(&buf);
 	forge_hs256(&good, B(HEADER), B(CLAIMS), B(FORGE_SECRET));
 	token = bytes_slice(&good);
 	for (size_t at = 0; at < token.len; at++)
@@ -514,12 +514,12 @@ test_mutations(void)
 
 			if (c != token.data[at])
 				replaced = replaced &&
-					verify(spliced(&text, token, at, 1, slice_make(&c, 1))) != JWT_OK;
+					verify(spliced(&buf, token, at, 1, slice_make(&c, 1))) != JWT_OK;
 		}
 		for (const char *p = printable; *p != '\0'; p++)
-			added = added && verify(spliced(&text, token, at, 0, slice_make(p, 1))) != JWT_OK;
+			added = added && verify(spliced(&buf, token, at, 0, slice_make(p, 1))) != JWT_OK;
 		cut = cut && verify(slice_make(token.data, at)) != JWT_OK &&
-			verify(spliced(&text, token, at, 1, B(""))) != JWT_OK;
+			verify(spliced(&buf, token, at, 1, B(""))) != JWT_OK;
 	}
 	ok(replaced, "not good with any byte another one");
 	ok(cut, "nor with any byte missing, nor cut anywhere");
@@ -528,13 +528,13 @@ test_mutations(void)
 	replaced = true;
 	for (int round = 0; round < 20000; round++)
 	{
-		text.len = 0;
+		buf.len = 0;
 		for (size_t n = tap_below(80); n > 0; n--)
-			bytes_append_byte(&text, tap_below(8) ? printable[tap_below(sizeof(printable) - 1)] : tap_below(256));
-		replaced = replaced && verify(bytes_slice(&text)) != JWT_OK;
+			bytes_append_byte(&buf, tap_below(8) ? printable[tap_below(sizeof(printable) - 1)] : tap_below(256));
+		replaced = replaced && verify(bytes_slice(&buf)) != JWT_OK;
 	}
 	ok(replaced, "noise is no token");
-	bytes_free(&text);
+	bytes_free(&buf);
 	bytes_free(&good);
 }
 

@@ -62,13 +62,13 @@ fails(void)
 	return fail_at >= 0 && allocations++ == fail_at;
 }
 
-void *
+void	   *
 __wrap_malloc(size_t size)
 {
 	return fails() ? NULL : __real_malloc(size);
 }
 
-void *
+void	   *
 __wrap_realloc(void *p, size_t size)
 {
 	return fails() ? NULL : __real_realloc(p, size);
@@ -158,13 +158,13 @@ verify(const JwtKeys *set, Slice token)
 static Slice
 header(const char *alg, const char *kid)
 {
-	static char text[200];
+	static char buf[200];
 
 	if (kid)
-		snprintf(text, sizeof(text), "{\"alg\":\"%s\",\"kid\":\"%s\"}", alg, kid);
+		snprintf(buf, sizeof(buf), "{\"alg\":\"%s\",\"kid\":\"%s\"}", alg, kid);
 	else
-		snprintf(text, sizeof(text), "{\"alg\":\"%s\"}", alg);
-	return slice_make(text, strlen(text));
+		snprintf(buf, sizeof(buf), "{\"alg\":\"%s\"}", alg);
+	return slice_make(buf, strlen(buf));
 }
 
 /*
@@ -179,7 +179,7 @@ test_rfc(void)
 	{
 		const char *alg;
 		Slice		jwk;
-		Slice		text;
+		Slice		signed_text;
 		Slice		signature;
 	}			examples[] = {
 		{"HS256",
@@ -214,12 +214,12 @@ test_rfc(void)
 		bytes_init(&signature);
 		ok(jwk_read(examples[i].jwk, &key) == NULL && jwt_key_does(&key, alg) &&
 		   base64url_decode(examples[i].signature, &signature) &&
-		   jwt_signature_good(&key, alg, examples[i].text, bytes_slice(&signature)),
+		   jwt_signature_good(&key, alg, examples[i].signed_text, bytes_slice(&signature)),
 		   "the example of %s", examples[i].alg);
 		for (size_t at = 0; at < signature.len; at++)
 		{
 			signature.data[at] ^= 1;
-			good = good && !jwt_signature_good(&key, alg, examples[i].text, bytes_slice(&signature));
+			good = good && !jwt_signature_good(&key, alg, examples[i].signed_text, bytes_slice(&signature));
 			signature.data[at] ^= 1;
 		}
 		ok(good, "no other signature");
@@ -395,17 +395,17 @@ test_ecdsa(const JwtKeys *set, const char *alg, int key, const char *digest)
 	BIGNUM	   *r;
 	BIGNUM	   *s;
 	BIGNUM	   *other = BN_new();
-	Bytes		text;
+	Bytes		signed_text;
 	Bytes		raw;
 	Bytes		longer;
 
-	bytes_init(&text);
+	bytes_init(&signed_text);
 	bytes_init(&raw);
 	bytes_init(&longer);
 	EVP_PKEY_get_bn_param(keys[key].pkey, OSSL_PKEY_PARAM_EC_ORDER, &n);
 	BN_zero(zero);
-	forge_text(&text, header(alg, kid), B(CLAIMS));
-	forge_signature(&raw, keys[key].pkey, digest, bytes_slice(&text));
+	forge_text(&signed_text, header(alg, kid), B(CLAIMS));
+	forge_signature(&raw, keys[key].pkey, digest, bytes_slice(&signed_text));
 	r = BN_bin2bn((unsigned char *) raw.data, half, NULL);
 	s = BN_bin2bn((unsigned char *) raw.data + half, half, NULL);
 
@@ -426,7 +426,7 @@ test_ecdsa(const JwtKeys *set, const char *alg, int key, const char *digest)
 	ok(!signature_taken(set, alg, kid, bytes_slice(&raw)), "all bits set");
 	ok(!pair_taken(set, alg, kid, r, s, half + 1), "a byte more each");
 	raw.len = 0;
-	forge_signature(&raw, keys[key].pkey, digest, bytes_slice(&text));
+	forge_signature(&raw, keys[key].pkey, digest, bytes_slice(&signed_text));
 	ok(!signature_taken(set, alg, kid, slice_make(raw.data, raw.len - 1)), "a byte less");
 	ok(!signature_taken(set, alg, kid, slice_make(raw.data, half)), "half of it");
 	bytes_append_slice(&longer, bytes_slice(&raw));
@@ -439,7 +439,7 @@ test_ecdsa(const JwtKeys *set, const char *alg, int key, const char *digest)
 	BN_free(r);
 	BN_free(s);
 	BN_free(other);
-	bytes_free(&text);
+	bytes_free(&signed_text);
 	bytes_free(&raw);
 	bytes_free(&longer);
 }
@@ -453,14 +453,14 @@ test_eddsa(const JwtKeys *set)
 		0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14,
 		0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10
 	};
-	Bytes		text;
+	Bytes		signed_text;
 	Bytes		signature;
 	int			carry = 0;
 
-	bytes_init(&text);
+	bytes_init(&signed_text);
 	bytes_init(&signature);
-	forge_text(&text, header("EdDSA", "d2"), B(CLAIMS));
-	forge_signature(&signature, keys[4].pkey, NULL, bytes_slice(&text));
+	forge_text(&signed_text, header("EdDSA", "d2"), B(CLAIMS));
+	forge_signature(&signature, keys[4].pkey, NULL, bytes_slice(&signed_text));
 	ok(signature_taken(set, "EdDSA", "d2", bytes_slice(&signature)), "a signature of Ed25519");
 	for (int i = 0; i < 32; i++)
 	{
@@ -473,7 +473,7 @@ test_eddsa(const JwtKeys *set)
 	for (int i = 0; i < 64; i++)
 		bytes_append_byte(&signature, 0);
 	ok(!signature_taken(set, "EdDSA", "d2", bytes_slice(&signature)), "all zeros");
-	bytes_free(&text);
+	bytes_free(&signed_text);
 	bytes_free(&signature);
 }
 

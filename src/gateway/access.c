@@ -39,6 +39,25 @@
 #define DISCONNECT_MESSAGE "Server requested disconnect"
 #define BAD_NAME_REASON "Unauthorized: invalid channel signature"
 
+static void decided(Asker *asker, JobOutcome outcome, uint8 rights);
+
+/*
+ * Ask which of these rights a channel has.
+ */
+static void
+ask_rights(Channel *channel, uint8 wanted)
+{
+	Question	question;
+
+	question.identity = channel->identity;
+	question.headers = channel->conn->headers;
+	question.topic = channel->topic;
+	question.wanted = wanted;
+	channel->asker.told = decided;
+	if (!decision_ask(&channel->asker, &question))
+		reply_no_memory(channel->conn);
+}
+
 /*
  * Ask what a channel may hear.
  */
@@ -46,8 +65,16 @@ static void
 ask(Channel *channel)
 {
 	channel->ask_again = false;
-	if (!decision_ask(channel, channel->wanted))
-		reply_no_memory(channel->conn);
+	ask_rights(channel, channel->wanted);
+}
+
+/*
+ * Somebody wants to join.
+ */
+void
+access_ask_join(Channel *channel)
+{
+	ask(channel);
 }
 
 /*
@@ -58,8 +85,7 @@ ask_write(Channel *channel)
 {
 	channel->write_wanted = false;
 	channel->asks_write = true;
-	if (!decision_ask(channel, RIGHTS_WRITE))
-		reply_no_memory(channel->conn);
+	ask_rights(channel, RIGHTS_WRITE);
 }
 
 /*
@@ -70,7 +96,7 @@ access_ask_write(Channel *channel)
 {
 	if (channel->asks_write)
 		return;
-	if (channel->waits)
+	if (channel_waits(channel))
 		channel->write_wanted = true;
 	else
 		ask_write(channel);
@@ -204,8 +230,10 @@ decide_refresh(Channel *channel, JobOutcome outcome, uint8 rights)
  * Policies were asked.
  */
 static void
-decided(Channel *channel, JobOutcome outcome, uint8 rights)
+decided(Asker *asker, JobOutcome outcome, uint8 rights)
 {
+	Channel    *channel = channel_of_waiter(&asker->wait);
+
 	if (channel->state == CHANNEL_AUTHORISING)
 		decide_join(channel, outcome, rights);
 	else if (channel->asks_write)
@@ -264,7 +292,6 @@ access_init(void)
 		.expired = name_expired
 	};
 
-	decisions_init(decided);
 	agent_channels_init(&agent_handlers);
 }
 
@@ -300,7 +327,7 @@ access_token(Channel *channel, Slice payload)
 		reply_no_memory(channel->conn);
 	else if (!channel->topic->is_private)
 		return;
-	else if (channel->waits)
+	else if (channel_waits(channel))
 		channel->ask_again = true;
 	else
 		ask(channel);

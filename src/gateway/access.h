@@ -12,8 +12,14 @@
 
 #include "gateway/channels.h"
 
-/* Be told what executors decide. */
+/* Be told of names of agent channels. */
 extern void access_init(void);
+
+/*
+ * Ask what an AUTHORISING channel of a private topic may hear: it is joined, or
+ * refused, with the answer.
+ */
+extern void access_ask_join(Channel *channel);
 
 /*
  * Ask whether a JOINED channel may write; broadcasts_decided() is told.  Asked

@@ -227,7 +227,7 @@ agent_channel_check(Channel *channel)
 		return AGENT_NAME_NO_MEMORY;
 	if (name->good)
 		return AGENT_NAME_GOOD;
-	waiters_add(&name->waiters, channel);
+	waiters_add(&name->waiters, &channel->asker.wait);
 	if (!name->waiters.asking)
 		move_to(name, LIST_TO_ASK);
 	return AGENT_NAME_ASKED;
@@ -364,16 +364,16 @@ static void
 take_verdict(AgentName *name, const Verdict *verdict, Mode mode)
 {
 	bool		allowed = verdict->valid || mode != MODE_REQUIRE;
-	Channel    *channel;
+	Waiter	   *waiter;
 
 	if (!verdict->valid && mode == MODE_WARN)
 		warn(name);
-	while ((channel = waiters_take(&name->waiters)) != NULL)
+	while ((waiter = waiters_take(&name->waiters)) != NULL)
 	{
 		if (allowed)
-			handlers->good(channel);
+			handlers->good(channel_of_waiter(waiter));
 		else
-			handlers->bad(channel, JOB_DONE);
+			handlers->bad(channel_of_waiter(waiter), JOB_DONE);
 	}
 	name->good = allowed && !name->outdated;
 	set_end(name, allowed && mode == MODE_REQUIRE ? verdict->until : 0);
@@ -388,10 +388,10 @@ take_verdict(AgentName *name, const Verdict *verdict, Mode mode)
 static void
 take_failure(AgentName *name, JobOutcome outcome)
 {
-	Channel    *channel;
+	Waiter	   *waiter;
 
-	while ((channel = waiters_take(&name->waiters)) != NULL)
-		handlers->bad(channel, outcome);
+	while ((waiter = waiters_take(&name->waiters)) != NULL)
+		handlers->bad(channel_of_waiter(waiter), outcome);
 	if (name->until != 0 && name->until <= loop_wall / 1000)
 		evict(name);
 	end_question(name);

@@ -311,8 +311,7 @@ channel_free(Channel *channel)
 	set_remove(&channel->conn->channels, channel);
 	if (channel->member)
 		stop_listening(channel);
-	if (channel->waits)
-		dlist_delete(&channel->wait);
+	waiter_leave(&channel->asker.wait);
 	identity_detach(channel->identity, &channel->of_identity);
 	identity_unref(channel->identity);
 	topics_release(channel->topic);

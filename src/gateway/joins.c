@@ -25,8 +25,8 @@
  */
 #include "proto/proto.h"
 
+#include "gateway/access.h"
 #include "gateway/agent_channels.h"
-#include "gateway/decisions.h"
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
 #include "gateway/joins.h"
@@ -258,8 +258,7 @@ authorise(Channel *channel, const PhxJoin *settings)
 		channel->wanted = RIGHT_BROADCAST_READ;
 		if (settings->presence_enabled)
 			channel->wanted |= RIGHT_PRESENCE_READ;
-		if (!decision_ask(channel, channel->wanted))
-			reply_no_memory(channel->conn);
+		access_ask_join(channel);
 		return;
 	}
 	switch (agent_channel_check(channel))

@@ -8,7 +8,8 @@
  * server's keys or rules refuse it.  Public channels need no decision, but a
  * token all the same.
  *
- * While a new token is looked at, messages flow by the old decision.  A channel
+ * While a new token is looked at, messages to the channel flow by the old
+ * decision, and what it broadcasts waits for the new one.  A channel
  * has one question with the executors at most: a token that comes meanwhile
  * waits, and only the newest one is asked for then.  It expires as of its
  * newest token, though, because that one has been verified.
@@ -325,12 +326,14 @@ access_token(Channel *channel, Slice payload)
 		identity_unref(identity);
 	else if (!channel_identify(channel, identity))
 		reply_no_memory(channel->conn);
-	else if (!channel->topic->is_private)
-		return;
-	else if (channel_waits(channel))
-		channel->ask_again = true;
-	else
-		ask(channel);
+	else if (channel->topic->is_private)
+	{
+		channel->write_decided = false;
+		if (channel_waits(channel))
+			channel->ask_again = true;
+		else
+			ask(channel);
+	}
 }
 
 /*

@@ -22,14 +22,17 @@
 #include "gateway/agent_channels.h"
 #include "gateway/broadcasts.h"
 #include "gateway/bus_link.h"
+#include "gateway/conn_input.h"
 #include "gateway/fanout.h"
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
+#include "gateway/publishers.h"
 #include "gateway/replies.h"
 
 /* What one channel may have waiting for a decision. */
 #define WAITING_MAX 256
-#define WAITING_MAX_BYTES (1024 * 1024)
+#define WAITING_MAX_BYTES (1024 * 1024) /* unless it is a single one */
+#define TOTAL_MAX (64 * 1024 * 1024)	/* bytes of all channels */
 
 /*
  * A broadcast that waits: its ref, then its encoded record.
@@ -51,6 +54,7 @@ struct WaitingBroadcasts
 };
 
 static Bytes record;			/* being encoded for the bus */
+static size_t total;			/* bytes that wait, of all channels */
 
 /*
  * Answer a broadcast whose sender asked for that: ok, or the reason why not.
@@ -85,22 +89,30 @@ encode(const WalMessage *message)
 }
 
 /*
+ * Have the hub tell the other gateways.  Those who broadcast wait long before
+ * the queue is so long that this is left out.
+ */
+static void
+relay(const WalMessage *message)
+{
+	if (bus_queued() <= BUS_OUT_DROP && encode(message))
+		bus_send(BUS_CAST, record.data, record.len, NULL, 0);
+	else
+		STAT_INC(BUS_STAT_CASTS_LOST);
+	scratch_reset(&record);
+}
+
+/*
  * Deliver here, and have the hub tell the others if there are any.
  */
 void
-broadcast_send(const Channel *sender, const WalMessage *message)
+broadcast_send(Topic *topic, const Channel *sender, const WalMessage *message)
 {
-	bool		is_private = (message->flags & WAL_MESSAGE_PRIVATE) != 0;
-	Topic	   *topic;
-
-	topic = sender != NULL ? sender->topic :
-		topics_find(is_private, message->topic, topics_hash(message->topic));
 	STAT_INC(BUS_STAT_CASTS);
-	if (topic != NULL)
-		fanout_cast(topic, sender != NULL && !sender->self ? sender : NULL, message);
-	if (gw_settings.gateways > 1 && encode(message))
-		bus_send(BUS_CAST, record.data, record.len, NULL, 0);
-	scratch_reset(&record);
+	publishers_sent(message->payload.len);
+	fanout_cast(topic, sender, message);
+	if (gw_settings.gateways > 1)
+		relay(message);
 }
 
 /*
@@ -144,7 +156,8 @@ keep_waiting(Channel *channel, Slice ref, const WalMessage *cast)
 		queue->tail = &queue->first;
 		channel->waiting = queue;
 	}
-	if (queue->count >= WAITING_MAX || queue->bytes + len > WAITING_MAX_BYTES)
+	if (queue->count >= WAITING_MAX || total + len > TOTAL_MAX ||
+		(queue->count > 0 && queue->bytes + len > WAITING_MAX_BYTES))
 		return false;
 	item = malloc(offsetof(Waiting, data) + ref.len + len);
 	if (item == NULL)
@@ -159,6 +172,7 @@ keep_waiting(Channel *channel, Slice ref, const WalMessage *cast)
 	queue->tail = &item->next;
 	queue->count++;
 	queue->bytes += len;
+	total += len;
 	return true;
 }
 
@@ -172,6 +186,7 @@ broadcasts_forget(Channel *channel)
 
 	if (queue == NULL)
 		return;
+	total -= queue->bytes;
 	while (queue->first != NULL)
 	{
 		Waiting    *item = queue->first;
@@ -214,7 +229,7 @@ static void
 settle(Channel *channel, Slice ref, const WalMessage *cast, const char *error)
 {
 	if (error == NULL)
-		broadcast_send(channel, cast);
+		broadcast_send(channel->topic, channel->self ? NULL : channel, cast);
 	else
 		STAT_INC(BUS_STAT_CASTS_DENIED);
 	acknowledge(channel, ref, error);
@@ -252,10 +267,11 @@ broadcast_request(Channel *channel, const ClientMessage *msg)
 {
 	WalMessage	cast;
 
+	conn_input_publishes(channel->conn);
 	if (!make_cast(channel, msg, &cast))
-		acknowledge(channel, msg->ref, "invalid_payload");
+		settle(channel, msg->ref, &cast, "invalid_payload");
 	else if (cast.payload.len > (size_t) gw_settings.max_message_size)
-		acknowledge(channel, msg->ref, "payload_size_exceeded");
+		settle(channel, msg->ref, &cast, "payload_size_exceeded");
 	else if (agent_channel_receive_only(channel->topic))
 		settle(channel, msg->ref, &cast, "unauthorized");
 	else if (!channel->topic->is_private)

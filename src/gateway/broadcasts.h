@@ -28,9 +28,10 @@ extern void broadcasts_decided(Channel *channel, JobOutcome outcome);
 extern void broadcasts_forget(Channel *channel);
 
 /*
- * Hand a cast to the members of its topic, here and at other gateways; sender
- * is NULL if it came by HTTP.  The topic need not exist here.
+ * Hand a cast to the members of its topic, here and at other gateways, but for
+ * one who shall not hear it (NULL for nobody).  Whoever sends more than one
+ * asks publishers_may_go() before.
  */
-extern void broadcast_send(const Channel *sender, const WalMessage *message);
+extern void broadcast_send(Topic *topic, const Channel *sender, const WalMessage *message);
 
 #endif							/* REALTIME_BROADCASTS_H */

@@ -300,7 +300,7 @@ fanout_message(const WalMessage *message)
 void
 fanout_cast(Topic *topic, const Channel *sender, const WalMessage *message)
 {
-	backpressure_bus_read(loop_now);
+	backpressure_message(loop_now);
 	if (topic->interest == INTEREST_HELD)
 		deliver(topic, sender, message);
 }

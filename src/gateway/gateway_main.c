@@ -32,6 +32,7 @@
 #include "gateway/identities.h"
 #include "gateway/listener.h"
 #include "gateway/loop.h"
+#include "gateway/publishers.h"
 #include "gateway/topics.h"
 #include "proto/ws_frame.h"
 
@@ -132,6 +133,7 @@ next_deadline(void)
 	int64		deadline = Min(conn_deadline(), listener_deadline());
 
 	deadline = Min(deadline, gw_stats_deadline());
+	deadline = Min(deadline, publishers_deadline());
 	deadline = Min(deadline, identities_deadline());
 	deadline = Min(deadline, agent_channels_deadline());
 	return Min(deadline, Min(trim_at, end_at));
@@ -161,12 +163,13 @@ trim_memory(void)
 }
 
 /*
- * One turn of the loop: sleep, take what came, then write.
+ * One turn of the loop: sleep unless somebody was held back, take what came,
+ * then write.
  */
 static void
 turn(void)
 {
-	loop_wait(next_deadline());
+	loop_wait(publishers_begin_turn() ? loop_now : next_deadline());
 	check_shutdown();
 	listener_run_timers(loop_now);
 	conn_run_timers(loop_now);

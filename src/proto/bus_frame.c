@@ -167,6 +167,7 @@ bus_stat_name(BusStat stat)
 		[BUS_STAT_PAUSES] = "pauses",
 		[BUS_STAT_CASTS] = "broadcasts",
 		[BUS_STAT_CASTS_DENIED] = "broadcasts_denied",
+		[BUS_STAT_CASTS_LOST] = "broadcasts_lost",
 		[BUS_STAT_BAD_TOKENS] = "bad_tokens",
 		[BUS_STAT_IDENTITIES] = "identities",
 		[BUS_STAT_AUTHORISATIONS] = "authorisations",

@@ -158,7 +158,8 @@ typedef enum BusStat
 	BUS_STAT_IDLE_CLOSED,		/* connections closed for silence */
 	BUS_STAT_PAUSES,			/* times the bus was paused for a slow reader */
 	BUS_STAT_CASTS,				/* broadcasts of clients */
-	BUS_STAT_CASTS_DENIED,		/* that were not allowed */
+	BUS_STAT_CASTS_DENIED,		/* that were refused */
+	BUS_STAT_CASTS_LOST,		/* that other gateways were not told of */
 	BUS_STAT_BAD_TOKENS,		/* tokens that were not accepted */
 	BUS_STAT_IDENTITIES,		/* gauge: distinct tokens in use */
 	BUS_STAT_AUTHORISATIONS,	/* decisions asked of the executors */

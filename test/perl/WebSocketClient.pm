@@ -330,6 +330,31 @@ sub push
 	return $ref;
 }
 
+# Broadcast in the binary form (kind 3) and return the ref, a string.  The
+# payload is JSON if it is a reference, or a text and $params{json} is true.
+#
+#	ref, join_ref	where they shall differ; '' = none
+#	metadata		of the frame, none by default
+sub cast
+{
+	my ($self, $topic, $event, $payload, %params) = @_;
+	my $is_json = ref $payload || $params{json};
+	my $ref = $params{ref} // '' . ++$self->{ref};
+	my @fields = map { encode('UTF-8', $_) } $params{join_ref} // $self->{join_refs}{"realtime:$topic"} // '',
+	  $ref, "realtime:$topic", $event, $params{metadata} // '';
+
+	$self->send_frame(BINARY, pack('C*', 3, (map { length } @fields), $is_json ? 1 : 0)
+		  . CORE::join('', @fields) . (ref $payload ? $json->encode($payload) : $payload));
+	return $ref;
+}
+
+# The same in the text form; what is given is the whole payload of the message.
+sub cast_text
+{
+	my ($self, $topic, $payload) = @_;
+	return $self->push("realtime:$topic", 'broadcast', $payload);
+}
+
 # Take a frame's payload apart:
 #	{join_ref, ref, topic, event, payload, meta, kind}
 # kind is 'text' or the number of the binary kind; a close frame becomes

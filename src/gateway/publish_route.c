@@ -133,7 +133,7 @@ handle_publish(HttpExchange *exchange, const HttpRequest *req, Slice body)
 	if (!jslice_validate(body.data, body.len, NULL))
 		http_exchange_error(exchange, 400, "The body is not valid JSON", NULL);
 	else if (ask(req, body, answered, exchange))
-		http_exchange_defer(exchange);
+		http_exchange_defer(exchange, false);
 	else
 		http_exchange_error(exchange, 503, "Busy, please try again", RETRY_HEADER);
 }

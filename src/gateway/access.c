@@ -26,7 +26,6 @@
 
 #include "gateway/access.h"
 #include "gateway/agent_channels.h"
-#include "gateway/broadcasts.h"
 #include "gateway/decisions.h"
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
@@ -34,6 +33,8 @@
 #include "gateway/loop.h"
 #include "gateway/refusals.h"
 #include "gateway/replies.h"
+#include "gateway/tracking.h"
+#include "gateway/write_queue.h"
 #include "proto/ws_frame.h"
 
 #define DISCONNECT_MESSAGE "Server requested disconnect"
@@ -51,14 +52,15 @@ ask(Channel *channel)
 }
 
 /*
- * Ask whether a channel may write.
+ * Ask whether a channel may write, and hear of presence if it wants to.
  */
 static void
 ask_write(Channel *channel)
 {
 	channel->write_wanted = false;
 	channel->asks_write = true;
-	if (!decision_ask(channel, RIGHTS_WRITE))
+	channel->asked = RIGHTS_WRITE | (channel->wanted & RIGHT_PRESENCE_READ);
+	if (!decision_ask(channel, channel->asked))
 		reply_no_memory(channel->conn);
 }
 
@@ -74,6 +76,29 @@ access_ask_write(Channel *channel)
 		channel->write_wanted = true;
 	else
 		ask_write(channel);
+}
+
+/*
+ * Somebody wants to track.
+ */
+void
+access_ask_track(Channel *channel)
+{
+	if ((channel->wanted & RIGHT_PRESENCE_READ) == 0)
+	{
+		channel->wanted |= RIGHT_PRESENCE_READ;
+		channel->write_decided = false;
+	}
+	access_ask_write(channel);
+}
+
+/*
+ * Are all rights known that matter to one who tracks?
+ */
+bool
+access_track_decided(const Channel *channel)
+{
+	return channel->write_decided && (channel->wanted & RIGHT_PRESENCE_READ) != 0;
 }
 
 /*
@@ -158,7 +183,8 @@ end_refreshed(Channel *channel, JobOutcome outcome)
 
 /*
  * Whether a channel may write is decided, unless its token has changed
- * meanwhile: then that is looked at first.
+ * meanwhile: then that is looked at first.  Or unless it has begun to track:
+ * then there is more to ask.
  */
 static void
 decide_write(Channel *channel, JobOutcome outcome, uint8 rights)
@@ -170,9 +196,15 @@ decide_write(Channel *channel, JobOutcome outcome, uint8 rights)
 		ask(channel);
 		return;
 	}
+	if ((channel->wanted & RIGHT_PRESENCE_READ & ~channel->asked) != 0)
+	{
+		ask_write(channel);
+		return;
+	}
 	channel->write_decided = outcome == JOB_DONE;
 	channel->rights = (channel->rights & RIGHTS_READ) | rights;
-	broadcasts_decided(channel, outcome);
+	write_queue_decided(channel, outcome);
+	tracking_listen(channel);
 }
 
 /*
@@ -193,6 +225,8 @@ decide_refresh(Channel *channel, JobOutcome outcome, uint8 rights)
 	}
 	channel->rights = rights;
 	channel->write_decided = false;
+	if (channel->state == CHANNEL_JOINED)
+		tracking_listen(channel);
 	if ((rights & RIGHT_BROADCAST_READ) != 0 && !channel->member &&
 		!channel_listen(channel))
 		reply_no_memory(channel->conn);

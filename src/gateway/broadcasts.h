@@ -19,15 +19,6 @@
 extern void broadcast_request(Channel *channel, const ClientMessage *msg);
 
 /*
- * It is decided whether the channel may write: what waited for that goes out,
- * or is refused.
- */
-extern void broadcasts_decided(Channel *channel, JobOutcome outcome);
-
-/* The channel ends: forget what waits. */
-extern void broadcasts_forget(Channel *channel);
-
-/*
  * Hand a cast to the members of its topic, here and at other gateways; sender
  * is NULL if it came by HTTP.  The topic need not exist here.
  */

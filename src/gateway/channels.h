@@ -33,11 +33,13 @@ typedef struct Channel
 	Identity   *identity;		/* of the newest token; a reference */
 	dlist_node	of_identity;	/* among its channels */
 	dlist_node	wait;			/* among those who wait for a decision */
-	struct WaitingBroadcasts *waiting;	/* broadcasts.c: for a right to write */
+	struct WriteQueue *writes;	/* write_queue.c: for a right to write */
+	struct Presence *presence;	/* presence.c; NULL = takes no part */
 	uint32		place;			/* among the members of the topic */
 	uint8		state;			/* ChannelState */
 	uint8		wanted;			/* RIGHT_... to ask for; of a private channel */
 	uint8		rights;			/* RIGHT_... it has */
+	uint8		asked;			/* RIGHT_... of the question about writing */
 	bool		write_decided;	/* rights to write are known */
 	bool		write_wanted;	/* ask for them when nothing else is asked */
 	bool		asks_write;		/* it is them that it waits for */
@@ -46,6 +48,7 @@ typedef struct Channel
 	bool		member;			/* hears its topic */
 	bool		ack;			/* config.broadcast.ack */
 	bool		self;			/* config.broadcast.self */
+	bool		presence_enabled;	/* by the join or a track */
 	uint8		join_ref_len;
 	uint8		ref_len;
 	char		join_ref[FLEXIBLE_ARRAY_MEMBER];	/* raw JSON; ref behind it */

@@ -39,6 +39,7 @@
 #include "hub/hub.h"
 #include "hub/jobs.h"
 #include "hub/position.h"
+#include "hub/presence_server.h"
 #include "hub/programs.h"
 #include "hub/quiet.h"
 #include "hub/recorder.h"
@@ -172,6 +173,8 @@ publish_state(HubState state)
 	realtime_shared->record_backlog = recorder_backlog();
 	realtime_shared->executors = executors_ready();
 	realtime_shared->queued_jobs = jobs_queued();
+	presence_server_gauges(&realtime_shared->presence_members,
+						   &realtime_shared->presence_bytes);
 	if (hub.at_end)
 		realtime_shared->caught_up_at = GetCurrentTimestamp();
 	LWLockRelease(realtime_shared->lock);
@@ -493,6 +496,16 @@ time_flush(bool timed)
 }
 
 /*
+ * Have the settings hold for presence.
+ */
+static void
+limit_presence(void)
+{
+	presence_server_limit((uint64) realtime_max_presence_members,
+						  (uint64) realtime_max_presence_memory * 1024);
+}
+
+/*
  * Signals, barriers, invalidations, settings.
  */
 static void
@@ -505,6 +518,7 @@ handle_interrupts(void)
 		ProcessConfigFile(PGC_SIGHUP);
 		jwt_config_load();
 		programs_reload();
+		limit_presence();
 	}
 	AcceptInvalidationMessages();
 }
@@ -655,6 +669,7 @@ static void
 serve_bus(TimestampTz now)
 {
 	executors_dispatch(now);
+	presence_server_acknowledge();
 	bus_server_flush();
 }
 
@@ -745,6 +760,7 @@ set_up(void)
 	sealed_init();
 	xact_buffer_init();
 	programs_init();
+	limit_presence();
 	jobs_init();
 	executors_init();
 	announce();

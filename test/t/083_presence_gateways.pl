@@ -6,6 +6,7 @@ use strict;
 use warnings;
 
 use JSON::PP;
+use NpmClients;
 use PostgreSQL::Test::Utils;
 use PresenceView;
 use RealtimeServer;
@@ -175,6 +176,22 @@ for my $round (1 .. 3)
 }
 
 #
+# The unmodified clients, who are at any gateway
+#
+{
+	$server->sql(<<'SQL');
+SELECT realtime.setup_api_roles();
+CREATE TABLE room_members (user_id uuid NOT NULL, room_id uuid NOT NULL);
+GRANT SELECT ON room_members TO authenticated;
+CREATE POLICY members_read ON realtime.messages FOR SELECT TO authenticated
+	USING (EXISTS (SELECT FROM room_members WHERE user_id = auth.uid() AND topic = 'room:' || room_id));
+CREATE POLICY members_write ON realtime.messages FOR INSERT TO authenticated
+	WITH CHECK (EXISTS (SELECT FROM room_members WHERE user_id = auth.uid() AND topic = 'room:' || room_id));
+SQL
+	npm_clients_ok($server, 'presence');
+}
+
+#
 # A gateway that falls behind further than its queue may grow is replaced
 # rather than left with a state that is wrong
 #
@@ -182,7 +199,6 @@ for my $round (1 .. 3)
 	# who writes may not hear, and who follows looks at bytes only: to decode a
 	# megabyte each time would take too long
 	$server->sql(<<'SQL');
-SELECT realtime.setup_api_roles();
 CREATE POLICY enter ON realtime.messages FOR SELECT TO anon USING (extension = 'broadcast');
 CREATE POLICY track ON realtime.messages FOR INSERT TO anon WITH CHECK (extension = 'presence');
 SQL

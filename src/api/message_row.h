@@ -79,7 +79,7 @@ extern bool message_from_row(const MessageRow *row, WalMessage *msg,
 							 MessageFault *fault) RT_MUSTCHECK;
 
 /* Raise a fault as an error. */
-extern void message_fault_raise(const MessageFault *fault) pg_attribute_noreturn();
+extern void message_fault_raise(const MessageFault *fault) __attribute__((noreturn));
 
 /* Report a fault as the warning that upstream would give. */
 extern void message_fault_warn(const MessageFault *fault);

@@ -209,7 +209,7 @@ Datum
 realtime_status(PG_FUNCTION_ARGS)
 {
 	TupleDesc	desc;
-	StatusSnapshot	snap;
+	StatusSnapshot snap;
 	Datum		values[STATUS_COLUMNS];
 	bool		nulls[STATUS_COLUMNS];
 

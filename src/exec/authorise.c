@@ -190,7 +190,7 @@ report_refusal(const Client *client, const RoleRefusal *refusal)
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("realtime refuses a token's role \"%s\": %s",
 					client->role, refusal->reason),
-			 unlogged > 0 ? errdetail("%llu more refusals were not logged.",
+			 unlogged > 0 ? errdetail("Not logged since the last time: %llu.",
 									  (unsigned long long) unlogged) : 0,
 			 refusal->hint ? errhint("%s", refusal->hint) : 0));
 }

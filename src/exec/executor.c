@@ -29,7 +29,6 @@
 #include "storage/latch.h"
 #include "storage/sinval.h"
 #include "tcop/tcopprot.h"
-#include "utils/guc.h"
 #include "utils/memutils.h"
 
 #include "exec/executor.h"
@@ -60,6 +59,7 @@ static int	bus = -1;
 static WaitEventSet *wait_set = NULL;
 static int	bus_event;			/* position of the bus in wait_set */
 static Bytes input;				/* what came over the bus and is not done yet */
+static long stats_ms = 0;		/* statistics want to be reported then; 0 = none */
 
 /*
  * Ask for a worker.
@@ -97,7 +97,6 @@ handle_interrupts(void)
 	if (ConfigReloadPending)
 	{
 		ConfigReloadPending = false;
-		ProcessConfigFile(PGC_SIGHUP);
 		session_reload();
 	}
 }
@@ -112,8 +111,10 @@ wait_for_bus(uint32 wanted)
 	WaitEvent	event;
 
 	ModifyWaitEvent(wait_set, bus_event, wanted, NULL);
-	if (WaitEventSetWait(wait_set, -1, &event, 1, PG_WAIT_EXTENSION) > 0 &&
-		event.events == WL_LATCH_SET)
+	if (WaitEventSetWait(wait_set, stats_ms > 0 ? stats_ms : -1, &event, 1,
+						 PG_WAIT_EXTENSION) == 0)
+		stats_ms = pgstat_report_stat(true);
+	else if (event.events == WL_LATCH_SET)
 		ResetLatch(MyLatch);
 	handle_interrupts();
 }
@@ -302,6 +303,7 @@ realtime_executor_main(Datum slot)
 
 		serve(&job, body);
 		consume(n);
+		stats_ms = pgstat_report_stat(false);
 		handle_interrupts();
 	}
 }

@@ -100,7 +100,7 @@ report_failure(JobKind kind, JobOutcome outcome, const ErrorData *edata)
 			 errmsg("realtime executor could not %s: %s", rules[kind].activity,
 					edata->message ? edata->message : "missing error text"),
 			 unlogged > 0 ?
-			 errdetail("SQLSTATE is %s; %llu more failures were not logged.",
+			 errdetail("SQLSTATE is %s; not logged since the last time: %llu.",
 					   unpack_sql_state(edata->sqlerrcode),
 					   (unsigned long long) unlogged) :
 			 errdetail("SQLSTATE is %s.", unpack_sql_state(edata->sqlerrcode)),
@@ -113,6 +113,9 @@ report_failure(JobKind kind, JobOutcome outcome, const ErrorData *edata)
 static void
 run_transaction(Run *run)
 {
+	/* what now() says; a backend does this for each message of its client */
+	SetCurrentStatementStartTimestamp();
+	pgstat_report_activity(STATE_RUNNING, rules[run->kind].activity);
 	StartTransactionCommand();
 	if (!run->writes)
 		XactReadOnly = true;
@@ -217,9 +220,7 @@ job_run(JobKind kind, Slice body, Bytes *answer)
 										ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(context);
 
-	pgstat_report_activity(STATE_RUNNING, rules[kind].activity);
 	outcome = run_attempts(kind, body, answer, writes);
-	(void) pgstat_report_stat(false);
 	pgstat_report_activity(STATE_IDLE, NULL);
 
 	MemoryContextSwitchTo(old);

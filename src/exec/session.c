@@ -66,6 +66,7 @@ static const struct
 static Oid	login_role;
 static char *settings_at_start[lengthof(job_settings)];
 static TimeoutId last_chance;
+static volatile sig_atomic_t out_of_time = false;
 
 /*
  * Signal handler of the last timeout: end the process at the next opportunity.
@@ -73,9 +74,23 @@ static TimeoutId last_chance;
 static void
 end_process(void)
 {
+	out_of_time = true;
 	ProcDiePending = true;
 	InterruptPending = true;
 	SetLatch(MyLatch);
+}
+
+/*
+ * The process ends: say why if that was us, as the server blames an
+ * administrator.
+ */
+static void
+at_exit(int code, Datum arg)
+{
+	if (out_of_time)
+		ereport(LOG,
+				(errcode(ERRCODE_QUERY_CANCELED),
+				 errmsg("realtime executor ends, because what it ran did not heed realtime.statement_timeout")));
 }
 
 /*
@@ -105,10 +120,10 @@ remember_settings(void)
 }
 
 /*
- * The configuration was read again.
+ * Set what follows the configuration.
  */
-void
-session_reload(void)
+static void
+apply_configuration(void)
 {
 	char		ms[16];
 
@@ -125,10 +140,11 @@ session_init(void)
 {
 	login_role = GetSessionUserId();
 	last_chance = RegisterTimeout(USER_TIMEOUT, end_process);
+	before_shmem_exit(at_exit, (Datum) 0);
 	for (int i = 0; i < (int) lengthof(fixed_settings); i++)
 		SetConfigOption(fixed_settings[i].name, fixed_settings[i].value,
 						PGC_SUSET, PGC_S_OVERRIDE);
-	session_reload();
+	apply_configuration();
 	HOLD_CANCEL_INTERRUPTS();
 }
 
@@ -172,21 +188,41 @@ difference(void)
 }
 
 /*
+ * End the process if the session is not what it was.
+ */
+static void
+check_unchanged(void)
+{
+	const char *what = difference();
+
+	if (what == NULL)
+		return;
+	ereport(LOG,
+			(errcode(ERRCODE_INTERNAL_ERROR),
+			 errmsg("realtime executor ends because its session has another %s than at its start",
+					what)));
+	proc_exit(1);
+}
+
+/*
+ * Read the configuration again; first, because it may change what we compare
+ * with, see that nothing else has.
+ */
+void
+session_reload(void)
+{
+	check_unchanged();
+	ProcessConfigFile(PGC_SIGHUP);
+	apply_configuration();
+}
+
+/*
  * Before each job.
  */
 void
 session_begin_job(int timeout_ms)
 {
-	const char *what = difference();
-
-	if (what != NULL)
-	{
-		ereport(LOG,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("realtime executor ends because its session has another %s than at its start",
-						what)));
-		proc_exit(1);
-	}
+	check_unchanged();
 
 	/* whoever asked before meant an earlier job */
 	QueryCancelPending = false;

@@ -13,7 +13,7 @@
 /* Once per process, when it is connected to its database. */
 extern void session_init(void);
 
-/* The configuration was read again. */
+/* Read the configuration again; between jobs. */
 extern void session_reload(void);
 
 /*

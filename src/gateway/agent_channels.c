@@ -23,8 +23,7 @@
  */
 #include "proto/proto.h"
 
-#include <math.h>
-
+#include "gateway/agent_answer.h"
 #include "gateway/agent_channels.h"
 #include "gateway/bus_link.h"
 #include "gateway/gw_jobs.h"
@@ -34,7 +33,8 @@
 #include "gateway/waiters.h"
 #include "proto/jslice.h"
 
-#define JOBS_MAX 4				/* at a time: meanwhile names gather */
+#define JOBS_MAX 1				/* at a time: meanwhile names gather, and other
+								 * jobs find an executor */
 #define BATCH_MAX 256			/* names of one job */
 #define BATCH_BYTES (48 * 1024) /* of JSON past which no other is added */
 #define RETRY_MS 1000
@@ -71,20 +71,6 @@ typedef struct Batch
 	uint32		count;
 	AgentName  *names[FLEXIBLE_ARRAY_MEMBER];
 } Batch;
-
-/* The answer for one name. */
-typedef struct Verdict
-{
-	bool		valid;
-	int64		until;			/* Unix time, 0 = has no end */
-} Verdict;
-
-typedef enum Mode
-{
-	MODE_OFF,
-	MODE_WARN,
-	MODE_REQUIRE
-} Mode;
 
 static const AgentHandlers *handlers;
 static dlist_head to_ask = DLIST_STATIC_INIT(to_ask);
@@ -361,12 +347,12 @@ warn(const AgentName *name)
  * Act on the answer for one name.
  */
 static void
-take_verdict(AgentName *name, const Verdict *verdict, Mode mode)
+take_verdict(AgentName *name, const AgentVerdict *verdict, AgentMode mode)
 {
-	bool		allowed = verdict->valid || mode != MODE_REQUIRE;
+	bool		allowed = verdict->valid || mode != AGENT_MODE_REQUIRE;
 	Channel    *channel;
 
-	if (!verdict->valid && mode == MODE_WARN)
+	if (!verdict->valid && mode == AGENT_MODE_WARN)
 		warn(name);
 	while ((channel = waiters_take(&name->waiters)) != NULL)
 	{
@@ -376,7 +362,7 @@ take_verdict(AgentName *name, const Verdict *verdict, Mode mode)
 			handlers->bad(channel, JOB_DONE);
 	}
 	name->good = allowed && !name->outdated;
-	set_end(name, allowed && mode == MODE_REQUIRE ? verdict->until : 0);
+	set_end(name, allowed && mode == AGENT_MODE_REQUIRE ? verdict->until : 0);
 	if (!allowed)
 		evict(name);
 	end_question(name);
@@ -403,80 +389,17 @@ take_failure(AgentName *name, JobOutcome outcome)
 }
 
 /*
- * Read a time, a JSON number of seconds or null, which is 0.
- */
-static int64
-read_until(Slice value)
-{
-	char		digits[64];
-	double		seconds;
-
-	if (jslice_type(value) != JSLICE_NUMBER || value.len >= sizeof(digits))
-		return 0;
-	memcpy(digits, value.data, value.len);
-	digits[value.len] = '\0';
-	seconds = ceil(strtod(digits, NULL));
-	return seconds >= 1 && seconds < 1e15 ? (int64) seconds : 0;
-}
-
-/*
- * Read the answer for one name; false if it is not that.
+ * Are these the verdicts on the names of the batch?
  */
 static bool
-read_verdict(Slice item, const AgentName *name, Verdict *verdict)
+verdicts_match(const Batch *batch, const AgentVerdict *verdicts)
 {
-	JsliceType	valid = jslice_type(jslice_get(item, "valid"));
-
-	if (!jslice_string_equals(jslice_get(item, "name"), topic_name(name->topic)) ||
-		(valid != JSLICE_TRUE && valid != JSLICE_FALSE))
-		return false;
-	verdict->valid = valid == JSLICE_TRUE;
-	verdict->until = read_until(jslice_get(item, "until"));
-	return true;
-}
-
-/*
- * Read the mode of an answer; false if there is none.
- */
-static bool
-read_mode(Slice value, Mode *mode)
-{
-	if (jslice_string_equals(value, SLICE_LIT("off")))
-		*mode = MODE_OFF;
-	else if (jslice_string_equals(value, SLICE_LIT("warn")))
-		*mode = MODE_WARN;
-	else if (jslice_string_equals(value, SLICE_LIT("require")))
-		*mode = MODE_REQUIRE;
-	else
-		return false;
-	return true;
-}
-
-/*
- * Read the answer for a batch: one verdict for each name.  False if it is none
- * that realtime.check_channels gives.
- */
-static bool
-read_answer(Slice result, const Batch *batch, Mode *mode, Verdict *verdicts)
-{
-	CallReply	reply;
-	JsliceIter	it;
-	Slice		key;
-	Slice		item;
-	uint32		n = 0;
-
-	if (!job_decode_call_reply(result, &reply) || reply.status != 200 ||
-		!jslice_validate(reply.body.data, reply.body.len, NULL) ||
-		!read_mode(jslice_get(reply.body, "mode"), mode))
-		return false;
-	jslice_iter_init(&it, jslice_get(reply.body, "channels"));
-	while (jslice_iter_next(&it, &key, &item))
+	for (uint32 i = 0; i < batch->count; i++)
 	{
-		if (n == batch->count || !read_verdict(item, batch->names[n], &verdicts[n]))
+		if (!jslice_string_equals(verdicts[i].name, topic_name(batch->names[i]->topic)))
 			return false;
-		n++;
 	}
-	return n == batch->count;
+	return true;
 }
 
 /*
@@ -486,14 +409,16 @@ static void
 answered(JobOutcome outcome, Slice result, void *arg)
 {
 	Batch	   *batch = arg;
-	Verdict		verdicts[BATCH_MAX];
-	Mode		mode = MODE_REQUIRE;
+	AgentVerdict verdicts[BATCH_MAX];
+	AgentMode	mode = AGENT_MODE_REQUIRE;
 
 	njobs--;
-	if (outcome == JOB_DONE && !read_answer(result, batch, &mode, verdicts))
+	if (outcome == JOB_DONE &&
+		!(agent_answer_read(result, &mode, verdicts, batch->count) &&
+		  verdicts_match(batch, verdicts)))
 		outcome = JOB_FAILED;
 	if (outcome == JOB_DONE)
-		unchecked = mode == MODE_OFF && batch->changes == nchanges;
+		unchecked = mode == AGENT_MODE_OFF && batch->changes == nchanges;
 	for (uint32 i = 0; i < batch->count; i++)
 	{
 		if (outcome == JOB_DONE)

@@ -33,7 +33,7 @@ extern void agent_channels_init(const AgentHandlers *callbacks);
 typedef enum AgentCheck
 {
 	AGENT_NAME_GOOD,			/* or none that is looked at */
-	AGENT_NAME_ASKED,			/* good() or bad() follow, unless it ends before */
+	AGENT_NAME_ASKED,			/* good() or bad() follow, unless it ends */
 	AGENT_NAME_NO_MEMORY
 } AgentCheck;
 

@@ -212,10 +212,8 @@ channel_identify(Channel *channel, Identity *identity)
 	if (!attached)
 	{
 		/* it was attached a moment ago: there is memory for that */
-		bool		back PG_USED_FOR_ASSERTS_ONLY =
-			identity_attach(old, &channel->of_identity);
-
-		Assert(back);
+		if (!identity_attach(old, &channel->of_identity))
+			Assert(false);
 		identity_unref(identity);
 		return false;
 	}

@@ -27,8 +27,10 @@ typedef struct Deadlines
 	uint32		cap;
 } Deadlines;
 
-/* Set a deadline, or set it anew; false without memory, which only a first
- * setting needs. */
+/*
+ * Set a deadline, or set it anew; false without memory, which only the former
+ * needs.
+ */
 extern bool deadline_set(Deadlines *deadlines, Deadline *deadline, int64 at) RT_MUSTCHECK;
 
 /* Harmless where it is not set. */

@@ -26,6 +26,8 @@
 
 #define BODY_MAX (16 * 1024)
 #define HASH_BYTES 32			/* of a SHA-256 */
+#define KEY_PREFIX SLICE_LIT("rtk_")
+#define KEY_BYTES (4 + 64)		/* with 64 hex digits */
 #define RETRY_HEADER "Retry-After: 1\r\n"
 
 static void handle_publish(HttpExchange *exchange, const HttpRequest *req, Slice body);
@@ -125,6 +127,25 @@ answered(JobOutcome outcome, Slice result, void *arg)
 }
 
 /*
+ * Has the request a key that realtime.create_agent_key() may have made?  Who
+ * has none shall not keep executors busy.
+ */
+static bool
+has_key(const HttpRequest *req)
+{
+	const Slice *key = http_header(req, "x-api-key");
+
+	if (key == NULL || key->len != KEY_BYTES || !slice_has_prefix(*key, KEY_PREFIX))
+		return false;
+	for (size_t i = KEY_PREFIX.len; i < key->len; i++)
+	{
+		if (strchr("0123456789abcdef", key->data[i]) == NULL)
+			return false;
+	}
+	return true;
+}
+
+/*
  * A whole request.
  */
 static void
@@ -132,6 +153,8 @@ handle_publish(HttpExchange *exchange, const HttpRequest *req, Slice body)
 {
 	if (!jslice_validate(body.data, body.len, NULL))
 		http_exchange_error(exchange, 400, "The body is not valid JSON", NULL);
+	else if (!has_key(req))
+		http_exchange_error(exchange, 401, "invalid API key", NULL);
 	else if (ask(req, body, answered, exchange))
 		http_exchange_defer(exchange);
 	else

@@ -13,8 +13,7 @@
 #include "gateway/channels.h"
 
 #define NO_REF slice_make(NULL, 0)
-#define SCRATCH_KEPT (64 * 1024)	/* bytes of a scratch buffer kept for the next
-									 * message */
+#define SCRATCH_KEPT (64 * 1024)	/* bytes of a buffer kept for later use */
 
 /* Empty a scratch buffer, and give memory back that it does not usually need. */
 static inline void

@@ -20,8 +20,8 @@ typedef enum TimerKind
 	TIMER_REQUEST,				/* since we began to wait for a request */
 	TIMER_IDLE,					/* since the last frame of the client */
 	TIMER_CLOSE,				/* since we want the connection closed */
-	TIMER_ANSWER,				/* since an executor was asked for the answer to
-								 * a request; never too long, it will come */
+	TIMER_ANSWER,				/* since an executor was asked for the answer;
+								 * never too long, because it will come */
 	TIMER_KINDS
 } TimerKind;
 

@@ -15,7 +15,7 @@
 /* Why a token is not accepted; refusals.h has the texts. */
 typedef struct TokenRefusal
 {
-	JwtVerdict	verdict;		/* JWT_OK: genuine, but its role is not allowed */
+	JwtVerdict	verdict;		/* JWT_OK: genuine, but of no allowed role */
 	int64		exp;			/* of one that is JWT_EXPIRED */
 } TokenRefusal;
 

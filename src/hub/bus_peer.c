@@ -204,7 +204,7 @@ watch(BusPeer *peer)
 {
 	size_t		waiting = bus_peer_queued(peer);
 	uint32		wanted = (waiting < READ_STOP_BYTES ? EPOLLIN : 0) |
-		(waiting > 0 ? EPOLLOUT : 0);
+	(waiting > 0 ? EPOLLOUT : 0);
 
 	if (peer->watched == wanted)
 		return;

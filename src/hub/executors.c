@@ -4,8 +4,8 @@
  *	  The workers that run SQL for the hub: launch, supervise, hand out jobs.
  *
  * Executors are dynamic background workers.  The postmaster starts them, so
- * they cannot inherit an end of the bus: they connect to a socket in the data
- * directory, and only a process that we had launched is let in (SO_PEERCRED).
+ * they cannot inherit an end of the bus: they come to executor_door.c, and only
+ * a process that was launched here is let in.
  *
  * An executor has one job at a time and reads nothing meanwhile.  What tells
  * that it is stuck is therefore its job's deadline.  One that is past it is
@@ -22,13 +22,8 @@
  */
 #include "postgres.h"
 
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
-
-#include "miscadmin.h"
 #include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -36,9 +31,10 @@
 #include "exec/executor.h"
 #include "guc.h"
 #include "hub/bus_peer.h"
-#include "hub/events.h"
+#include "hub/executor_door.h"
 #include "hub/executors.h"
 #include "hub/jobs.h"
+#include "hub/timeouts.h"
 #include "served_database.h"
 #include "shmem.h"
 
@@ -60,10 +56,6 @@
 
 /* Beyond realtime.statement_timeout, until an executor counts as stuck. */
 #define DEADLINE_SLACK_MS 5000
-
-/* Connections of which we do not know yet whose they are, and for how long. */
-#define MAX_GUESTS 8
-#define GUEST_MS 1000
 
 /* How soon we look again at workers that are starting or ending. */
 #define CHANGE_MS 100
@@ -95,18 +87,7 @@ typedef struct Executor
 	int			delay_ms;		/* of the next start */
 } Executor;
 
-/* Somebody at the door. */
-typedef struct Guest
-{
-	int			fd;				/* -1 = nobody */
-	pid_t		pid;
-	TimestampTz since;
-} Guest;
-
 static Executor executors[MAX_EXECUTORS];
-static Guest guests[MAX_GUESTS];
-static EventSource door;		/* fd -1 = not open */
-static TimestampTz door_after;	/* opened not before */
 static TimestampTz slots_after; /* nothing is launched before */
 static int	slots_delay_ms = 0;
 static bool slots_told = false; /* the log has been told of it */
@@ -114,26 +95,6 @@ static TimestampTz way_until = 0;	/* nor before this */
 static uint32 way_seen = 0;
 static TimestampTz looked_at = 0;
 static bool look_good = false;	/* what we saw then */
-
-/*
- * The shorter of two times to wait, where -1 stands for ever.
- */
-static long
-sooner(long a, long b)
-{
-	if (a < 0)
-		return b;
-	return b < 0 ? a : Min(a, b);
-}
-
-/*
- * Milliseconds from now to then, at least 1.
- */
-static long
-ms_until(TimestampTz then, TimestampTz now)
-{
-	return Max((long) ((then - now + 999) / 1000), 1);
-}
 
 /*
  * Number of an executor, as users count.
@@ -238,7 +199,7 @@ executor_lost(void *owner, const char *why)
 {
 	Executor   *executor = owner;
 
-	if (!executor->asked)
+	if (!executor->asked && !ShutdownRequestPending)
 		ereport(LOG,
 				(errmsg("realtime executor %d %s", number_of(executor), why)));
 	if (executor->state != EXECUTOR_ENDING)
@@ -294,10 +255,10 @@ look_at_worker(Executor *executor, TimestampTz now)
 }
 
 /*
- * Let a guest in as the executor it is.  False if it is none that we wait for.
+ * Let a process in as the executor it is.  False if it is none that we wait for.
  */
 static bool
-seat_guest(Guest *guest)
+let_in(int fd, pid_t pid)
 {
 	static const BusPeerHandlers handlers = {take_frame, executor_lost};
 
@@ -305,170 +266,32 @@ seat_guest(Guest *guest)
 	{
 		Executor   *executor = &executors[i];
 
-		if (executor->state != EXECUTOR_STARTING || executor->pid != guest->pid ||
+		if (executor->state != EXECUTOR_STARTING || executor->pid != pid ||
 			executor->peer != NULL)
 			continue;
-		executor->peer = bus_peer_create(guest->fd, MAX_EXECUTOR_BODY, &handlers, executor);
+		executor->peer = bus_peer_create(fd, MAX_EXECUTOR_BODY, &handlers, executor);
 		return true;
 	}
 	return false;
 }
 
 /*
- * Is there a worker of which the postmaster has not told us the process id?
+ * Is there a worker of which the postmaster has not told us the process id yet?
  */
 static bool
-expects_guests(void)
+expects_others(TimestampTz now)
 {
+	bool		any = false;
+
 	for (int i = 0; i < MAX_EXECUTORS; i++)
 	{
-		if (executors[i].state == EXECUTOR_STARTING && executors[i].pid == 0)
-			return true;
-	}
-	return false;
-}
-
-/*
- * Seat those of whom we know by now who they are, and turn away the others: at
- * once, unless we wait for somebody.
- */
-static void
-seat_guests(TimestampTz now)
-{
-	bool		expected = expects_guests();
-
-	for (int i = 0; i < MAX_GUESTS; i++)
-	{
-		Guest	   *guest = &guests[i];
-
-		if (guest->fd < 0)
+		if (executors[i].state != EXECUTOR_STARTING)
 			continue;
-		if (!seat_guest(guest))
-		{
-			if (expected && now - guest->since < GUEST_MS * INT64CONST(1000))
-				continue;
-			ereport(LOG,
-					(errmsg("realtime has refused process %d on the bus of its executors",
-							(int) guest->pid)));
-			close(guest->fd);
-		}
-		guest->fd = -1;
+		look_at_worker(&executors[i], now);
+		if (executors[i].state == EXECUTOR_STARTING && executors[i].pid == 0)
+			any = true;
 	}
-}
-
-/*
- * Find a chair for somebody who has just come in; NULL if all are taken.
- */
-static Guest *
-free_chair(void)
-{
-	for (int i = 0; i < MAX_GUESTS; i++)
-	{
-		if (guests[i].fd < 0)
-			return &guests[i];
-	}
-	return NULL;
-}
-
-/*
- * Close the door for a while, because it could not be used: who knocks meanwhile
- * would keep the hub from ever sleeping.
- */
-static void
-close_door(TimestampTz now)
-{
-	ereport(LOG,
-			(errcode_for_socket_access(),
-			 errmsg("could not accept a connection of a realtime executor: %m")));
-	events_remove(&door);
-	close(door.fd);
-	door.fd = -1;
-	door_after = now + FIRST_DELAY_MS * INT64CONST(1000);
-}
-
-/*
- * Somebody knocks.
- */
-static void
-door_event(EventSource *source, uint32 bits)
-{
-	TimestampTz now = GetCurrentTimestamp();
-	struct ucred peer;
-	socklen_t	len = sizeof(peer);
-	Guest	   *guest;
-	int			fd = accept4(door.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-	if (fd < 0)
-	{
-		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-			close_door(now);
-		return;
-	}
-	guest = free_chair();
-	if (guest == NULL || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 ||
-		len != sizeof(peer) || peer.uid != geteuid())
-	{
-		close(fd);
-		return;
-	}
-	guest->fd = fd;
-	guest->pid = peer.pid;
-	guest->since = now;
-	for (int i = 0; i < MAX_EXECUTORS; i++)
-	{
-		if (executors[i].state == EXECUTOR_STARTING)
-			look_at_worker(&executors[i], now);
-	}
-	seat_guests(now);
-}
-
-/*
- * Make the socket that executors connect to; -1 if that fails.
- */
-static int
-make_door(void)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int			fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	mode_t		mask;
-	bool		done;
-	int			save_errno;
-
-	if (fd < 0)
-		return -1;
-	strlcpy(address.sun_path, BUS_SOCKET, sizeof(address.sun_path));
-	(void) unlink(BUS_SOCKET);	/* of a hub that could not do so */
-	mask = umask(S_IXUSR | S_IRWXG | S_IRWXO);
-	done = bind(fd, (struct sockaddr *) &address, sizeof(address)) == 0 &&
-		listen(fd, MAX_EXECUTORS) == 0;
-	save_errno = errno;
-	(void) umask(mask);
-	if (done)
-		return fd;
-	close(fd);
-	errno = save_errno;
-	return -1;
-}
-
-/*
- * Open the door, if it is not open.  A hub without one serves public channels
- * all the same.
- */
-static void
-open_door(TimestampTz now)
-{
-	if (door.fd >= 0 || now < door_after)
-		return;
-	door.fd = make_door();
-	if (door.fd >= 0)
-	{
-		events_add(&door, EPOLLIN);
-		return;
-	}
-	door_after = now + SLOTS_MAX_DELAY_MS * INT64CONST(1000);
-	ereport(WARNING,
-			(errcode_for_socket_access(),
-			 errmsg("could not create socket \"%s\" for realtime executors: %m", BUS_SOCKET)));
+	return any;
 }
 
 /*
@@ -535,11 +358,12 @@ launch(Executor *executor, TimestampTz now)
 static long
 launch_if_due(Executor *executor, TimestampTz now)
 {
-	TimestampTz after = Max(Max(executor->start_after, slots_after),
-							Max(way_until, door_after));
+	TimestampTz after = Max(Max(executor->start_after, slots_after), way_until);
 
 	if (after > now)
 		return ms_until(after, now);
+	if (!executor_door_is_open())
+		return LOOK_MS;
 	if (!look(now, jobs_queued() > 0 ? LOOK_FOR_JOBS_MS : LOOK_MS))
 		return LOOK_MS;
 	launch(executor, now);
@@ -609,8 +433,7 @@ end_all(int code, Datum arg)
 		if (executors[i].state != EXECUTOR_ABSENT)
 			TerminateBackgroundWorker(executors[i].handle);
 	}
-	if (door.fd >= 0)
-		(void) unlink(BUS_SOCKET);
+	executor_door_remove();
 }
 
 /*
@@ -619,10 +442,7 @@ end_all(int code, Datum arg)
 void
 executors_init(void)
 {
-	door.fd = -1;
-	door.handler = door_event;
-	for (int i = 0; i < MAX_GUESTS; i++)
-		guests[i].fd = -1;
+	executor_door_init(let_in, expects_others);
 	way_seen = pg_atomic_read_u32(&realtime_shared->make_way);
 	before_shmem_exit(end_all, (Datum) 0);
 }
@@ -637,7 +457,7 @@ executors_tick(TimestampTz now)
 	bool		complete = true;
 
 	make_way(now);
-	open_door(now);
+	executor_door_tick(now);
 	for (int i = 0; i < MAX_EXECUTORS; i++)
 	{
 		soonest = sooner(soonest, tend(&executors[i], now));
@@ -646,7 +466,6 @@ executors_tick(TimestampTz now)
 	}
 	if (complete)
 		slots_told = false;
-	seat_guests(now);
 	return soonest;
 }
 
@@ -656,7 +475,7 @@ executors_tick(TimestampTz now)
 bool
 executors_possible(TimestampTz now)
 {
-	return realtime_executors > 0 && door.fd >= 0 && look(now, LOOK_FOR_JOBS_MS);
+	return realtime_executors > 0 && executor_door_is_open() && look(now, LOOK_FOR_JOBS_MS);
 }
 
 /*

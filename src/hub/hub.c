@@ -38,6 +38,7 @@
 #include "hub/executors.h"
 #include "hub/hub.h"
 #include "hub/jobs.h"
+#include "hub/pace.h"
 #include "hub/position.h"
 #include "hub/presence_server.h"
 #include "hub/programs.h"
@@ -45,6 +46,7 @@
 #include "hub/recorder.h"
 #include "hub/release.h"
 #include "hub/sealed.h"
+#include "hub/timeouts.h"
 #include "hub/wal_reader.h"
 #include "hub/xact_buffer.h"
 #include "jwt_config.h"
@@ -76,14 +78,6 @@
 #define FIRST_EXPIRE_INTERVAL_MS 500
 #define MAX_EXPIRE_INTERVAL_MS 30000
 
-/*
- * When releases follow each other this closely, this many times in a row, the
- * hub naps before it waits: see gather().
- */
-#define GATHER_WITHIN_US 500
-#define GATHER_STREAK 4
-#define GATHER_NAP_US 150
-
 /* A hub that ends sooner than this after its start makes the next one wait. */
 #define HEALTHY_START_MS 1000
 #define MAX_START_DELAY_MS 10000
@@ -101,12 +95,8 @@ typedef struct Hub
 	bool		catching_up;	/* no gateway is open yet */
 	XLogRecPtr	catch_up_to;	/* until this is read */
 	long		hold_ms;		/* next pause of a hold; 0 = none */
-	XLogRecPtr	gathered_lsn;	/* released_lsn when gather() last looked */
-	TimestampTz gathered_at;	/* when that was new to it */
-	int			gather_streak;	/* releases in a row that were close */
 	bool		more;			/* there is more to do without waiting */
 	bool		at_end;			/* all WAL there was is read and released */
-	TimestampTz flushed_at;		/* last flush of ours */
 	TimestampTz saved_at;
 	HubPosition saved;
 	TimestampTz expired_at;
@@ -134,15 +124,6 @@ hub_register(void)
 	strlcpy(worker.bgw_library_name, "realtime", BGW_MAXLEN);
 	strlcpy(worker.bgw_function_name, "realtime_hub_main", BGW_MAXLEN);
 	RegisterBackgroundWorker(&worker);
-}
-
-/*
- * Milliseconds from then to now.
- */
-static int64
-ms_since(TimestampTz then, TimestampTz now)
-{
-	return (now - then) / 1000;
 }
 
 /*
@@ -463,39 +444,6 @@ read_wal(void)
 }
 
 /*
- * Flush the WAL up to the latest asynchronous commit that sent something, at
- * most every realtime.flush_interval; waiting for the WAL writer would cost
- * 138 ms (spec/lessons.md).  Returns the milliseconds until it is due, -1 if
- * there is nothing to flush.
- */
-static long
-flush_wal(TimestampTz now)
-{
-	XLogRecPtr	wanted = pg_atomic_read_u64(&realtime_shared->flush_wanted);
-	int64		waited;
-
-	if (RecoveryInProgress() || wanted <= GetFlushRecPtr(NULL))
-		return -1;
-	waited = ms_since(hub.flushed_at, now);
-	if (waited >= 0 && waited < realtime_flush_interval)
-		return realtime_flush_interval - waited;
-	XLogFlush(wanted);
-	hub.flushed_at = now;
-	shmem_count(SHARED_FLUSHES, 1);
-	return -1;
-}
-
-/*
- * Say whether we sleep until a flush is due (emit.c reads it).  A barrier, so
- * that what was wanted before we woke is seen now.
- */
-static void
-time_flush(bool timed)
-{
-	(void) pg_atomic_exchange_u32(&realtime_shared->flush_timed, timed);
-}
-
-/*
  * Have the settings hold for presence.
  */
 static void
@@ -535,7 +483,11 @@ check_caught_up(void)
 		return;
 	if (hub.hold_ms > 0 || wal_reader_position(hub.reader) >= hub.catch_up_to ||
 		!hub.more)
+	{
 		hub.catching_up = false;
+		/* what a crash cut off has been read by now */
+		hub.expire_interval_ms = FIRST_EXPIRE_INTERVAL_MS;
+	}
 }
 
 /*
@@ -623,43 +575,41 @@ record(TimestampTz now)
 }
 
 /*
+ * Drop the messages of transactions that a crash cut off, which no record ends.
+ * They would keep restart_lsn where it is until its WAL is removed.
+ *
+ * Not while a commit is in hand; under load that is most of the time, so it is
+ * tried again at once and not only after the next interval.
+ */
+static void
+expire_transactions(TimestampTz now)
+{
+	uint64		dropped;
+
+	if (release_pending() || ms_since(hub.expired_at, now) < hub.expire_interval_ms)
+		return;
+	hub.expired_at = now;
+	hub.expire_interval_ms += Min(hub.expire_interval_ms / 4,
+								  MAX_EXPIRE_INTERVAL_MS - hub.expire_interval_ms);
+	dropped = xact_buffer_expire(wal_reader_position(hub.reader));
+	if (dropped > 0)
+		shmem_count(SHARED_ROLLED_BACK, dropped);
+}
+
+/*
  * What is done now and then.
  */
 static void
 do_chores(TimestampTz now)
 {
-	uint64		dropped;
-
 	save_position(now, false);
-	if (ms_since(hub.expired_at, now) >= hub.expire_interval_ms)
-	{
-		hub.expired_at = now;
-		hub.expire_interval_ms += Min(hub.expire_interval_ms / 4,
-									  MAX_EXPIRE_INTERVAL_MS - hub.expire_interval_ms);
-		if (!release_pending())
-		{
-			dropped = xact_buffer_expire(wal_reader_position(hub.reader));
-			if (dropped > 0)
-				shmem_count(SHARED_ROLLED_BACK, dropped);
-		}
-	}
+	expire_transactions(now);
 	if (ms_since(hub.maintained_at, now) >= MAINTENANCE_INTERVAL_MS &&
 		!RecoveryInProgress())
 	{
 		hub.maintained_at = now;
 		maintenance_launch();
 	}
-}
-
-/*
- * The shorter of two times to wait, where -1 stands for ever.
- */
-static long
-sooner(long a, long b)
-{
-	if (a < 0)
-		return b;
-	return b < 0 ? a : Min(a, b);
 }
 
 /*
@@ -683,14 +633,14 @@ turn(void)
 	long		timeout = RecoveryInProgress() ? STANDBY_POLL_MS : IDLE_MS;
 	long		flush_ms;
 
-	time_flush(false);
+	pace_time_flush(false);
 	handle_interrupts();
 	events_dispatch();
 	timeout = sooner(timeout, executors_tick(now));
 	timeout = sooner(timeout, jobs_expire(now));
 	/* who waits for a decision does not wait for the WAL, too */
 	serve_bus(now);
-	flush_ms = flush_wal(now);
+	flush_ms = pace_flush_wal(now);
 	timeout = sooner(timeout, flush_ms);
 	read_wal();
 	timeout = sooner(timeout, record(now));
@@ -708,7 +658,7 @@ turn(void)
 		hub.more = true;
 	if (hub.more)
 		return 0;
-	time_flush(flush_ms > 0);
+	pace_time_flush(flush_ms > 0);
 	if (hub.hold_ms > 0)
 		timeout = sooner(timeout, hub.hold_ms);
 	return timeout;
@@ -782,30 +732,6 @@ set_up(void)
 }
 
 /*
- * With thousands of commits a second, let a few of them come together.
- *
- * Woken for each one, the hub and after it the gateway spend most of their CPU
- * on waking and sleeping, and each committing backend a signal on it; on a
- * machine whose cores are busy all that is taken from the senders.  While the
- * hub naps nobody has to signal it.  At the rates where this happens the nap is
- * no longer than what a message waits for its turn anyway.
- */
-static void
-gather(void)
-{
-	TimestampTz now;
-
-	if (hub.released_lsn == hub.gathered_lsn)
-		return;
-	now = GetCurrentTimestamp();
-	hub.gather_streak = now - hub.gathered_at < GATHER_WITHIN_US ? hub.gather_streak + 1 : 0;
-	hub.gathered_lsn = hub.released_lsn;
-	hub.gathered_at = now;
-	if (hub.gather_streak >= GATHER_STREAK && !hub.more)
-		pg_usleep(GATHER_NAP_US);
-}
-
-/*
  * Main function of the worker.
  */
 void
@@ -834,7 +760,7 @@ realtime_hub_main(Datum arg)
 			save_position(GetCurrentTimestamp(), true);
 			proc_exit(1);
 		}
-		gather();
+		pace_gather(hub.released_lsn, hub.more);
 		events_wait(timeout);
 	}
 }

@@ -3,13 +3,15 @@
  * jobs.c
  *	  Work that waits for an executor, and whom to tell of its end.
  *
- * The hub's own jobs come first, then calls, then authorisations, each kind in
- * the order of arrival.  Every job gets exactly one answer: an executor's, or
+ * The hub's own jobs come first, then calls and authorisations by turns, each
+ * kind in the order of arrival: a flood of one kind, which may take no more
+ * than a token or a wrong key, must not starve the other.  Every job gets exactly one answer: an executor's, or
  * one of ours where there is no room for it (JOB_BUSY at once), where it has
  * waited longer than clients do (JOB_BUSY), or where nobody can run it.
  *
- * What waits is bounded by realtime.max_queued_jobs, each with JOB_MAX_BODY at
- * most: 64 MB with the defaults, if clients use all of their tokens' bytes.
+ * What waits is bounded by realtime.max_queued_jobs, for calls by half of it,
+ * each with JOB_MAX_BODY at most: 96 MB with the defaults, if clients use all
+ * of their tokens' bytes.
  * The hub's own jobs are one at a time (hub/recorder.c) and not counted.
  *
  * Who runs jobs is executors.c, which asks here and is not known here.
@@ -31,7 +33,6 @@
 /* supabase-js gives a join 10 s: an answer should be there before. */
 #define MAX_WAIT_MS 8000
 
-/* In the order in which they are run. */
 typedef enum JobClass
 {
 	CLASS_OWN,
@@ -44,7 +45,9 @@ static MemoryContext jobs_context = NULL;
 static dlist_head queues[CLASS_COUNT];
 static dlist_head running = DLIST_STATIC_INIT(running);
 static int	queued = 0;			/* all classes */
+static int	queued_calls = 0;
 static int	queued_own = 0;
+static JobClass turn = CLASS_CALL;	/* whose turn it is where both wait */
 static uint64 last_id = 0;
 
 /*
@@ -124,6 +127,7 @@ enqueue(JobKind kind, Slice head, Slice rest)
 	dlist_push_tail(&queues[class_of(kind)], &job->node);
 	queued++;
 	queued_own += class_of(kind) == CLASS_OWN ? 1 : 0;
+	queued_calls += class_of(kind) == CLASS_CALL ? 1 : 0;
 	return job;
 }
 
@@ -136,6 +140,7 @@ dequeue(Job *job)
 	dlist_delete(&job->node);
 	queued--;
 	queued_own -= class_of(job->kind) == CLASS_OWN ? 1 : 0;
+	queued_calls -= class_of(job->kind) == CLASS_CALL ? 1 : 0;
 }
 
 /*
@@ -161,6 +166,18 @@ is_valid(const BusJob *job, Slice body)
 }
 
 /*
+ * Is there room for one more of a gateway's?  Neither kind can take that of the
+ * other.
+ */
+static bool
+has_room(JobKind kind)
+{
+	if (kind == JOB_CALL)
+		return queued_calls < (realtime_max_queued_jobs + 1) / 2;
+	return queued - queued_own - queued_calls < realtime_max_queued_jobs;
+}
+
+/*
  * Queue what a gateway asks for.
  */
 bool
@@ -170,7 +187,7 @@ jobs_add(int gateway, const BusJob *asked, Slice body)
 
 	if (!is_valid(asked, body))
 		return false;
-	if (queued - queued_own < realtime_max_queued_jobs)
+	if (has_room((JobKind) asked->kind))
 		job = enqueue((JobKind) asked->kind, slice_make(NULL, 0), body);
 	if (job == NULL)
 	{
@@ -207,23 +224,45 @@ jobs_queued(void)
 }
 
 /*
+ * The class that a gateway's job is of if it is not of this one.
+ */
+static JobClass
+other(JobClass class)
+{
+	return class == CLASS_CALL ? CLASS_AUTHORISE : CLASS_CALL;
+}
+
+/*
+ * Which queue the next job is taken from.
+ */
+static dlist_head *
+next_queue(void)
+{
+	JobClass	class = turn;
+
+	if (!dlist_is_empty(&queues[CLASS_OWN]))
+		return &queues[CLASS_OWN];
+	if (dlist_is_empty(&queues[class]))
+		class = other(class);
+	turn = other(class);
+	return &queues[class];
+}
+
+/*
  * The next job.
  */
 Job *
 jobs_take(void)
 {
-	for (int i = 0; i < CLASS_COUNT; i++)
-	{
-		Job		   *job;
+	dlist_head *queue = next_queue();
+	Job		   *job;
 
-		if (dlist_is_empty(&queues[i]))
-			continue;
-		job = dlist_head_element(Job, node, &queues[i]);
-		dequeue(job);
-		dlist_push_tail(&running, &job->node);
-		return job;
-	}
-	return NULL;
+	if (dlist_is_empty(queue))
+		return NULL;
+	job = dlist_head_element(Job, node, queue);
+	dequeue(job);
+	dlist_push_tail(&running, &job->node);
+	return job;
 }
 
 /*

@@ -27,6 +27,7 @@
 #include "hub/bus_server.h"
 #include "hub/events.h"
 #include "hub/jobs.h"
+#include "hub/port_lock.h"
 #include "hub/presence_server.h"
 #include "hub/programs.h"
 #include "hub/spawn.h"
@@ -41,6 +42,9 @@
 /* A program that lived this long is started again without delay. */
 #define HEALTHY_MS 1000
 #define MAX_DELAY_MS 10000
+/* How often to look whether a port that another server uses is free. */
+#define PORT_RETRY_MS 1000
+
 #define FIRST_DELAY_MS 100
 
 typedef struct Program
@@ -431,7 +435,12 @@ programs_tick(TimestampTz now)
 		else if (program->pid == 0)
 		{
 			if (program->start_after <= now)
-				start_gateway(i, now);
+			{
+				if (port_lock_hold())
+					start_gateway(i, now);
+				else
+					program->start_after = now + PORT_RETRY_MS * INT64CONST(1000);
+			}
 			if (program->pid == 0)
 				left = Max((long) ((program->start_after - now + 999) / 1000), 1);
 		}
@@ -447,6 +456,8 @@ programs_tick(TimestampTz now)
 void
 programs_reload(void)
 {
+	/* what is taken is said; who listens already goes on */
+	(void) port_lock_hold();
 	for (int i = 0; i < MAX_GATEWAYS; i++)
 	{
 		if (gateways[i].pid != 0 && gateways[i].end_by == 0)

@@ -41,6 +41,7 @@
 #include "hub/jobs.h"
 #include "hub/recorder.h"
 #include "hub/sealed.h"
+#include "hub/timeouts.h"
 #include "hub/wal_reader.h"
 #include "shmem.h"
 
@@ -510,15 +511,6 @@ check_fresh(TimestampTz now)
 {
 	if (state == STATE_FRESH && (now >= fresh_until || !executors_possible(now)))
 		settle();
-}
-
-/*
- * Milliseconds from now to then, at least 1.
- */
-static long
-ms_until(TimestampTz then, TimestampTz now)
-{
-	return Max((long) ((then - now + 999) / 1000), 1);
 }
 
 /*

@@ -2,36 +2,46 @@
 // they come back by themselves and hear again.
 
 import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
-import { database, dialects, disconnect, gatewayPid, listener, patience, waitFor } from './support.mjs'
+import { database, dialects, disconnect, gatewayPid, listener, patience, userToken, waitFor } from './support.mjs'
 
 let db
 before(async () => { db = await database() })
 after(async () => { await db.end() })
 
+// A private room, its member and his token.
+const user = randomUUID()
+const secret = `room:${randomUUID()}`
+const usersToken = userToken(user)
+const accessToken = async () => usersToken
+
 // Publish until the listener hears; a client that is away misses some.
 async function hearsAgain (room, topic) {
   const had = room.got.length
   await waitFor(async () => {
-    await db.query('SELECT realtime.send(\'{}\'::jsonb, \'again\', $1, false)', [topic])
+    await db.query('SELECT realtime.send(\'{}\'::jsonb, \'again\', $1, $2)', [topic, topic === secret])
     return room.got.length > had
   }, 'the client to hear again')
 }
 
 describe('clients come back by themselves', { timeout: patience * 6 }, () => {
-  const clients = dialects.map((dialect) => ({ name: dialect.name, client: dialect.connect() }))
+  const clients = dialects.map((dialect) => ({ name: dialect.name, client: dialect.connect({}, { accessToken }) }))
 
   before(async () => {
+    await db.query('INSERT INTO room_members VALUES ($1, split_part($2, \':\', 2)::uuid)', [user, secret])
     for (const one of clients) {
+      await one.client.realtime.setAuth()
       one.rooms = {
         'room:one': await listener(one.client, 'room:one'),
-        'room:two': await listener(one.client, 'room:two')
+        'room:two': await listener(one.client, 'room:two'),
+        [secret]: await listener(one.client, secret, '*', { private: true })
       }
     }
   })
   after(() => Promise.all(clients.map(({ client }) => disconnect(client))))
 
-  // Both channels of each client hear.
+  // All channels of each client hear.
   async function allHear (t) {
     for (const { name, rooms } of clients) {
       await t.test(name, async () => {

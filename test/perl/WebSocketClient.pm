@@ -498,22 +498,28 @@ sub drop_events
 }
 
 # Why the server ends a channel: the message of its system event, which
-# phx_close with the join's own ref must follow; undef if neither comes.
+# phx_close with the join's own ref must follow; undef if neither comes.  As in
+# every client, a phx_close of a former join is nothing.
 sub channel_end
 {
 	my ($self, $topic, $timeout) = @_;
 	my $join_ref = $self->{join_refs}{"realtime:$topic"};
-	my $system = $self->event($topic, [ 'system', 'phx_close' ], $timeout) or return undef;
+	my $is_close = sub {
+		my ($message) = @_;
+		return ($message->{event} // '') eq 'phx_close'
+		  && $message->{topic} eq "realtime:$topic" && $message->{ref} eq $join_ref;
+	};
+	my $system = $self->expect(
+		sub { $is_close->($_[0]) || ($_[0]{event} // '') eq 'system' && $_[0]{topic} eq "realtime:$topic" },
+		$timeout) or return undef;
+	return 'closed without a word' if $system->{event} eq 'phx_close';
+
 	my %payload = %{ $system->{payload} };
 	my $message = delete $payload{message};
-
-	return 'closed without a word' if $system->{event} eq 'phx_close';
 	return 'odd payload: ' . $json->encode($system->{payload})
 	  unless $json->encode(\%payload) eq $json->encode(
 		{ extension => 'system', status => 'error', channel => $topic });
-	my $close = $self->event($topic, ['phx_close'], 5) or return "not closed: $message";
-	return "closed with ref $close->{ref}" unless $close->{ref} eq $join_ref;
-	return $message;
+	return $self->expect($is_close, 5) ? $message : "not closed: $message";
 }
 
 sub leave

@@ -139,5 +139,26 @@ my $silent = wait_for(
 ok($silent, 'a silent client is closed after realtime.idle_timeout');
 ok(wait_for(sub { $server->stat('idle_closed') > 0 }, 'it to be counted'), 'and counted');
 
+#
+# Two servers with the same address and port: SO_REUSEPORT would let them share
+# the clients
+#
+$server->reconfigure('realtime.idle_timeout' => '60s');
+my $second = RealtimeServer->new('second', extension => 0);
+$second->node->append_conf('postgresql.conf', 'realtime.port = ' . $server->port . "\n");
+$second->node->start;
+ok($second->node->wait_for_log(qr/another server with realtime listens on "127\.0\.0\.1", port /),
+	'a second server says who has its port');
+is($second->programs, 0, 'and starts no gateway');
+is(scalar(grep { !$server->healthy } 1 .. 50), 0, 'all clients reach the first');
+$server->node->stop;
+$second->{port} = $server->port;
+$second->wait_until_healthy;
+pass('it listens when the first is gone');
+$second->node->stop;
+$server->node->start;
+$server->wait_until_healthy;
+$server->{started} = $server->sql('SELECT pg_postmaster_start_time()');
+
 $server->cluster_alive('after changed settings');
 done_testing();

@@ -77,7 +77,7 @@ sub refused
 
 	push @seen, $token if length $token > 40;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	if (length $token > 12_000)
+	if (length $token > 8000)
 	{
 		# the server may close while we still send, and the reset eat its answer
 		ok($status =~ /^(?:414|431|closed)$/, "$name: too long for a request");
@@ -303,7 +303,8 @@ for (
 	[ 'five parts',             'malformed', "$good.$good_header.$good_claims" ],
 	[ 'dots alone',             'malformed', '..' ],
 	[ 'no header',              'malformed', ".$good_claims.$good_signature" ],
-	[ 'no claims',              'malformed', "$good_header..$good_signature" ],
+	[ 'no claims',              'signature', "$good_header..$good_signature" ],
+	[ 'no claims, signed',      'malformed', with_text('') ],
 	[ 'padding',                'malformed', do { my $t = '{"alg":"HS256" }'; my $s = encode_base64($t, ''); my $b = "$s." . base64url($text); "$b." . base64url($hs->signature($b)) } ],
 	[ 'a letter that is none of base64url', 'malformed', "$good_header.$good_claims!.$good_signature" ],
 	[ 'base64 with + and /',    'malformed', do { my $b = base64url($header) . '.' . encode_base64('{"role":"anon","exp":4000000000,"a":"???>>>~~~"}', '') =~ s/=//gr; "$b." . base64url($hs->signature($b)) } ],
@@ -347,7 +348,7 @@ for (
 	is_deeply([ @$answer[ 0, 2 ] ], [ 401, '{"error":"API key is missing"}' ], 'no apikey');
 	like($answer->[1], qr{^content-type: application/json}mi, 'is answered in JSON');
 	$peer->abandon;
-	is_deeply(connect_with(''), [ 401, '{"error":"API key is missing"}' ], 'an empty apikey');
+	is(connect_with('')->[0], 401, 'an empty apikey');
 	is(connect_with(undef, 'x-api-key' => $good)->[0], 101, 'x-api-key is as good as the query');
 	is(connect_with($good, 'x-api-key' => 'nonsense')->[0], 401, 'and goes before it');
 }
@@ -380,7 +381,7 @@ wait_for(sub { connect_with($good)->[0] == 401 }, 'the audience to be asked for'
 	refused('other audiences', 'audience', $apart->(aud => [ 'mail', ['chat'], 7 ]));
 	refused('no issuer', 'issuer', $apart->(iss => undef));
 	refused('another issuer', 'issuer', $apart->(iss => 'https://issuer.example.evil'));
-	refused('issuers in an array', 'malformed', $apart->(iss => ['https://issuer.example']));
+	refused('issuers in an array', 'issuer', $apart->(iss => ['https://issuer.example']));
 }
 $server->reconfigure('realtime.jwt_audience' => '', 'realtime.jwt_issuer' => '');
 wait_for(sub { connect_with($good)->[0] == 101 }, 'any audience again');
@@ -431,12 +432,11 @@ $client = $server->client;
 	$write->(JwtKey::jwks($rotating{two}));
 	$wait_keys->('two');
 	pass('the former key is taken away');
-	$server->publish('early', 1);
-	ok($early->broadcast, 'who came with it goes on hearing');
-	$early->access_token('early', $rotating{one}->token({ %claims, iat => 1 }));
-	is($early->channel_end('early'), (said('signer'))[1], 'but its tokens are good for nothing new');
-	is($early->join_result('early', access_token => $token{two}), 'ok', 'and the new key\'s are');
-	$early->abandon;
+	my $told = $early->event('early', ['system']);
+	is($told && $told->{payload}{message}, 'Server requested disconnect', 'who came with it is told');
+	is($early->close_code, 1012, 'and closed, to come again with another');
+	is($late->join_result('more'), 'ok', 'who came with the other key stays');
+	$late->abandon;
 
 	# what is no key set, and sets that hold a key that is none
 	for (
@@ -506,12 +506,12 @@ SELECT realtime.setup_api_roles();
 CREATE ROLE boss SUPERUSER;
 CREATE ROLE replicator REPLICATION;
 CREATE ROLE rolemaker CREATEROLE;
-CREATE ROLE reader;
-GRANT pg_read_all_data TO reader;
 CREATE ROLE keeper;
-CREATE ROLE bystander;
-CREATE ROLE grantee;
-GRANT boss, replicator, rolemaker, reader, keeper, grantee TO realtime_executor;
+CREATE ROLE clerk;
+GRANT keeper TO clerk;
+CREATE ROLE plain;
+CREATE ROLE outsider;
+GRANT boss, replicator, rolemaker, keeper, clerk, plain, pg_read_all_data TO realtime_executor;
 GRANT USAGE ON SCHEMA realtime TO PUBLIC;
 GRANT SELECT, INSERT ON realtime.messages TO PUBLIC;
 CREATE POLICY everybody ON realtime.messages FOR SELECT TO PUBLIC USING (true);
@@ -520,30 +520,35 @@ ALTER TABLE realtime.messages OWNER TO keeper;
 SQL
 {
 	my $superuser = $server->sql('SELECT current_user');
-	my @powerful = ('boss', 'replicator', 'rolemaker', 'reader', 'keeper', 'pg_read_all_data',
-		'pg_monitor', 'realtime_executor', $superuser);
+	my @powerful = ('boss', 'replicator', 'rolemaker', 'keeper', 'clerk', 'pg_read_all_data',
+		'pg_monitor', 'realtime_executor', $superuser, 'missing', 'outsider');
+	my @unlisted = ('postgres', 'ANON', 'anon ', 'public', 'none', 'current_user', 'service_role');
+	my $denied = 'Unauthorized: You do not have permissions to read from this Channel topic: secret';
 
 	$node->append_conf('postgresql.conf',
-		'realtime.jwt_roles = \'' . join(', ', 'anon', 'authenticated', 'grantee', 'missing', @powerful) . "'\n");
+		'realtime.jwt_roles = \'' . join(', ', 'anon', 'authenticated', 'plain', @powerful) . "'\n");
 	$node->reload;
 	$client = $server->client;
 	wait_for(
-		sub { $client->join_result('listed', private => 1, access_token => with_claims(role => 'grantee')) eq 'ok' },
+		sub { $client->join_result('listed', private => 1, access_token => with_claims(role => 'plain')) eq 'ok' },
 		'the list of roles');
 	pass('an ordinary role that is on the list reads what policies allow');
 	is($client->join_result('listed', private => 1), 'ok', 'and so does anon');
-	for my $role (@powerful, 'missing', 'bystander', 'ANON', 'anon ', 'public', 'none', 'current_user')
+	for my $role (@powerful, grep { $_ ne $superuser } @unlisted)
 	{
+		my $listed = grep { $_ eq $role } @powerful;
 		my $token = with_claims(role => $role);
 		push @seen, $token;
 		is($client->join_result('secret', private => 1, access_token => $token),
-			'Unauthorized: You do not have permissions to read from this Channel topic: secret',
-			"role $role: reads nothing");
-		is($client->join_result('secret', private => 1), 'ok', "role $role: not even anon's decision is shared");
+			$listed ? $denied : 'Unauthorized: The role of the token is not allowed', "role $role: reads nothing");
+		is($client->join_result('secret', private => 1), 'ok', "role $role: and anon still does");
 		$client->access_token('secret', $token);
-		isnt($client->channel_end('secret'), undef, "role $role: nor by way of an open channel");
+		is($client->channel_end('secret'),
+			$listed ? $denied =~ s/^Unauthorized: //r : 'The role of the token is not allowed',
+			"role $role: nor by way of an open channel");
+		is(connect_with($token)->[0], $listed ? 101 : 403, "role $role: " . ($listed ? 'connects' : 'does not connect'));
 	}
-	ok($node->log_contains(qr/boss/), 'the log names the role');
+	ok($node->log_contains(qr/role "boss".*superuser/), 'the log names a role, and why it may not be used');
 }
 
 # D5: the secret is for superusers' eyes

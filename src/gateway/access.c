@@ -27,7 +27,6 @@
 
 #include "gateway/access.h"
 #include "gateway/agent_channels.h"
-#include "gateway/broadcasts.h"
 #include "gateway/decisions.h"
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
@@ -35,6 +34,8 @@
 #include "gateway/loop.h"
 #include "gateway/refusals.h"
 #include "gateway/replies.h"
+#include "gateway/tracking.h"
+#include "gateway/write_queue.h"
 #include "proto/ws_frame.h"
 
 #define DISCONNECT_MESSAGE "Server requested disconnect"
@@ -79,14 +80,15 @@ access_ask_join(Channel *channel)
 }
 
 /*
- * Ask whether a channel may write.
+ * Ask whether a channel may write, and hear of presence if it wants to.
  */
 static void
 ask_write(Channel *channel)
 {
 	channel->write_wanted = false;
 	channel->asks_write = true;
-	ask_rights(channel, RIGHTS_WRITE);
+	channel->asked = RIGHTS_WRITE | (channel->wanted & RIGHT_PRESENCE_READ);
+	ask_rights(channel, channel->asked);
 }
 
 /*
@@ -101,6 +103,29 @@ access_ask_write(Channel *channel)
 		channel->write_wanted = true;
 	else
 		ask_write(channel);
+}
+
+/*
+ * Somebody wants to track.
+ */
+void
+access_ask_track(Channel *channel)
+{
+	if ((channel->wanted & RIGHT_PRESENCE_READ) == 0)
+	{
+		channel->wanted |= RIGHT_PRESENCE_READ;
+		channel->write_decided = false;
+	}
+	access_ask_write(channel);
+}
+
+/*
+ * Are all rights known that matter to one who tracks?
+ */
+bool
+access_track_decided(const Channel *channel)
+{
+	return channel->write_decided && (channel->wanted & RIGHT_PRESENCE_READ) != 0;
 }
 
 /*
@@ -185,7 +210,8 @@ end_refreshed(Channel *channel, JobOutcome outcome)
 
 /*
  * Whether a channel may write is decided, unless its token has changed
- * meanwhile: then that is looked at first.
+ * meanwhile: then that is looked at first.  Or unless it has begun to track:
+ * then there is more to ask.
  */
 static void
 decide_write(Channel *channel, JobOutcome outcome, uint8 rights)
@@ -197,9 +223,15 @@ decide_write(Channel *channel, JobOutcome outcome, uint8 rights)
 		ask(channel);
 		return;
 	}
+	if ((channel->wanted & RIGHT_PRESENCE_READ & ~channel->asked) != 0)
+	{
+		ask_write(channel);
+		return;
+	}
 	channel->write_decided = outcome == JOB_DONE;
 	channel->rights = (channel->rights & RIGHTS_READ) | rights;
-	broadcasts_decided(channel, outcome);
+	write_queue_decided(channel, outcome);
+	tracking_listen(channel);
 }
 
 /*
@@ -220,6 +252,8 @@ decide_refresh(Channel *channel, JobOutcome outcome, uint8 rights)
 	}
 	channel->rights = rights;
 	channel->write_decided = false;
+	if (channel->state == CHANNEL_JOINED)
+		tracking_listen(channel);
 	if ((rights & RIGHT_BROADCAST_READ) != 0 && !channel->member &&
 		!channel_listen(channel))
 		reply_no_memory(channel->conn);

@@ -8,9 +8,8 @@
  * over the bus to those of other gateways.  Nothing is stored, delivery is at
  * most once, in the order of each sender.
  *
- * On a private channel the first broadcast asks the policies whether the
- * channel may write, and what comes until they have answered waits, in order.
- * The answer holds until the token changes (7.4).
+ * On a private channel what comes before the policies have said whether the
+ * channel may write waits (write_queue.c).
  *
  * src/gateway/broadcasts.c
  *
@@ -28,33 +27,9 @@
 #include "gateway/gw_stats.h"
 #include "gateway/publishers.h"
 #include "gateway/replies.h"
-
-/* What one channel may have waiting for a decision. */
-#define WAITING_MAX 256
-#define WAITING_MAX_BYTES (1024 * 1024) /* unless it is a single one */
-#define TOTAL_MAX (64 * 1024 * 1024)	/* bytes of all channels */
-
-/*
- * A broadcast that waits: its ref, then its encoded record.
- */
-typedef struct Waiting
-{
-	struct Waiting *next;
-	uint32		record_len;
-	uint8		ref_len;
-	char		data[FLEXIBLE_ARRAY_MEMBER];
-} Waiting;
-
-struct WaitingBroadcasts
-{
-	Waiting    *first;
-	Waiting   **tail;
-	uint32		count;
-	size_t		bytes;
-};
+#include "gateway/write_queue.h"
 
 static Bytes record;			/* being encoded for the bus */
-static size_t total;			/* bytes that wait, of all channels */
 
 /*
  * Answer a broadcast whose sender asked for that: ok, or the reason why not.
@@ -138,91 +113,6 @@ make_cast(const Channel *channel, const ClientMessage *msg, WalMessage *cast)
 }
 
 /*
- * Keep a broadcast until it is decided whether it may go out; false if there is
- * no room.
- */
-static bool
-keep_waiting(Channel *channel, Slice ref, const WalMessage *cast)
-{
-	struct WaitingBroadcasts *queue = channel->waiting;
-	size_t		len = wal_record_size(cast);
-	Waiting    *item;
-
-	if (queue == NULL)
-	{
-		queue = calloc(1, sizeof(*queue));
-		if (queue == NULL)
-			return false;
-		queue->tail = &queue->first;
-		channel->waiting = queue;
-	}
-	if (queue->count >= WAITING_MAX || total + len > TOTAL_MAX ||
-		(queue->count > 0 && queue->bytes + len > WAITING_MAX_BYTES))
-		return false;
-	item = malloc(offsetof(Waiting, data) + ref.len + len);
-	if (item == NULL)
-		return false;
-	item->next = NULL;
-	item->ref_len = (uint8) ref.len;
-	item->record_len = (uint32) len;
-	if (ref.len > 0)
-		memcpy(item->data, ref.data, ref.len);
-	wal_record_encode(cast, item->data + ref.len);
-	*queue->tail = item;
-	queue->tail = &item->next;
-	queue->count++;
-	queue->bytes += len;
-	total += len;
-	return true;
-}
-
-/*
- * Forget what waits.
- */
-void
-broadcasts_forget(Channel *channel)
-{
-	struct WaitingBroadcasts *queue = channel->waiting;
-
-	if (queue == NULL)
-		return;
-	total -= queue->bytes;
-	while (queue->first != NULL)
-	{
-		Waiting    *item = queue->first;
-
-		queue->first = item->next;
-		free(item);
-	}
-	free(queue);
-	channel->waiting = NULL;
-}
-
-/*
- * Why a broadcast was refused (4.3); NULL if it was not.
- */
-static const char *
-refusal(const Channel *channel, JobOutcome outcome)
-{
-	switch (outcome)
-	{
-		case JOB_DONE:
-			return (channel->rights & RIGHT_BROADCAST_WRITE) != 0 ? NULL : "unauthorized";
-		case JOB_BUSY:
-			return "increase_connection_pool";
-		case JOB_UNAVAILABLE:
-			return "unable_to_connect_to_project";
-		case JOB_TIMED_OUT:
-			return "query_canceled";
-		case JOB_REFUSED:
-			return "unauthorized";
-		case JOB_FAILED:
-			return "rls_policy_error";
-	}
-	return "unauthorized";
-}
-
-/*
  * Send a broadcast, or refuse it.
  */
 static void
@@ -236,27 +126,30 @@ settle(Channel *channel, Slice ref, const WalMessage *cast, const char *error)
 }
 
 /*
- * What has waited goes out, or is refused.  A reply may end the connection, and
- * with it the queue is gone only at the end of the turn.
+ * The same with one that has waited.
  */
-void
-broadcasts_decided(Channel *channel, JobOutcome outcome)
+static void
+settle_kept(Channel *channel, Slice ref, Slice body, JobOutcome outcome)
 {
-	struct WaitingBroadcasts *queue = channel->waiting;
-	const char *error = refusal(channel, outcome);
+	WalMessage	cast;
 
-	if (queue == NULL)
-		return;
-	for (Waiting *item = queue->first; item != NULL; item = item->next)
-	{
-		WalMessage	cast;
+	/* it was encoded here */
+	if (wal_record_decode(body.data, body.len, &cast))
+		settle(channel, ref, &cast, write_refusal(channel, RIGHT_BROADCAST_WRITE, outcome));
+}
 
-		/* it was encoded here */
-		if (wal_record_decode(item->data + item->ref_len, item->record_len, &cast))
-			settle(channel, slice_make(item->data, item->ref_len), &cast, error);
-	}
-	fanout_settle();
-	broadcasts_forget(channel);
+/*
+ * Keep a broadcast until it is decided whether it may go out; false if there is
+ * no room.
+ */
+static bool
+keep(Channel *channel, Slice ref, const WalMessage *cast)
+{
+	char	   *copy = write_queue_keep(channel, settle_kept, ref, wal_record_size(cast));
+
+	if (copy != NULL)
+		wal_record_encode(cast, copy);
+	return copy != NULL;
 }
 
 /*
@@ -277,8 +170,9 @@ broadcast_request(Channel *channel, const ClientMessage *msg)
 	else if (!channel->topic->is_private)
 		settle(channel, msg->ref, &cast, NULL);
 	else if (channel->write_decided)
-		settle(channel, msg->ref, &cast, refusal(channel, JOB_DONE));
-	else if (keep_waiting(channel, msg->ref, &cast))
+		settle(channel, msg->ref, &cast,
+			   write_refusal(channel, RIGHT_BROADCAST_WRITE, JOB_DONE));
+	else if (keep(channel, msg->ref, &cast))
 		access_ask_write(channel);
 	else
 		settle(channel, msg->ref, &cast, "increase_connection_pool");

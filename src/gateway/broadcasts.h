@@ -19,15 +19,6 @@
 extern void broadcast_request(Channel *channel, const ClientMessage *msg);
 
 /*
- * It is decided whether the channel may write: what waited for that goes out,
- * or is refused.
- */
-extern void broadcasts_decided(Channel *channel, JobOutcome outcome);
-
-/* The channel ends: forget what waits. */
-extern void broadcasts_forget(Channel *channel);
-
-/*
  * Hand a cast to the members of its topic, here and at other gateways, but for
  * one who shall not hear it (NULL for nobody).  Whoever sends more than one
  * asks publishers_may_go() before.

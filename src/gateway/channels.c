@@ -21,9 +21,10 @@
  */
 #include "proto/proto.h"
 
-#include "gateway/broadcasts.h"
 #include "gateway/channels.h"
 #include "gateway/gw_stats.h"
+#include "gateway/presence.h"
+#include "gateway/write_queue.h"
 
 #define LIST_MAX 8				/* channels without a table */
 #define KEPT_MAX (64 * 1024 * 1024) /* bytes of answers that wait */
@@ -314,7 +315,9 @@ channel_free(Channel *channel)
 	identity_unref(channel->identity);
 	topics_release(channel->topic);
 	drop_answer(channel);
-	broadcasts_forget(channel);
+	write_queue_forget(channel);
+	if (channel->presence != NULL)
+		presence_close(channel->presence);
 	free(channel);
 }
 

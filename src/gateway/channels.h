@@ -35,11 +35,13 @@ typedef struct Channel
 	dlist_node	of_identity;	/* among its channels */
 	Asker		asker;			/* for a decision; .wait is for one on its name,
 								 * too */
-	struct WaitingBroadcasts *waiting;	/* broadcasts.c: for a right to write */
+	struct WriteQueue *writes;	/* write_queue.c: for a right to write */
+	struct Presence *presence;	/* presence.c; NULL = takes no part */
 	uint32		place;			/* among the members of the topic */
 	uint8		state;			/* ChannelState */
 	uint8		wanted;			/* RIGHT_... to ask for; of a private channel */
 	uint8		rights;			/* RIGHT_... it has */
+	uint8		asked;			/* RIGHT_... of the question about writing */
 	bool		write_decided;	/* rights to write are known */
 	bool		write_wanted;	/* ask for them when nothing else is asked */
 	bool		asks_write;		/* it is them that it waits for */
@@ -47,6 +49,7 @@ typedef struct Channel
 	bool		member;			/* hears its topic */
 	bool		ack;			/* config.broadcast.ack */
 	bool		self;			/* config.broadcast.self */
+	bool		presence_enabled;	/* by the join or a track */
 	uint8		join_ref_len;
 	uint8		ref_len;
 	char		join_ref[FLEXIBLE_ARRAY_MEMBER];	/* raw JSON; ref behind it */

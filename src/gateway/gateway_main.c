@@ -32,6 +32,8 @@
 #include "gateway/identities.h"
 #include "gateway/listener.h"
 #include "gateway/loop.h"
+#include "gateway/presence.h"
+#include "gateway/presence_topics.h"
 #include "gateway/publishers.h"
 #include "gateway/topics.h"
 #include "proto/ws_frame.h"
@@ -136,6 +138,7 @@ next_deadline(void)
 	deadline = Min(deadline, publishers_deadline());
 	deadline = Min(deadline, identities_deadline());
 	deadline = Min(deadline, agent_channels_deadline());
+	deadline = Min(deadline, presence_topics_deadline());
 	return Min(deadline, Min(trim_at, end_at));
 }
 
@@ -178,9 +181,11 @@ turn(void)
 	fanout_end();
 	decisions_flush();
 	agent_channels_flush();
+	presence_topics_tell(loop_now);
 	conn_flush_all();
 	conn_reap();
 	topics_flush_interest();
+	presence_flush();
 	gw_stats_report(loop_now);
 	bus_link_flush();
 	trim_memory();
@@ -208,7 +213,7 @@ main(int argc, char **argv)
 		return 1;
 	}
 	access_init();
-	if (!topics_init() || !identities_init())
+	if (!topics_init() || !presence_topics_init() || !identities_init())
 	{
 		bus_log(BUS_LOG_FATAL, "could not start: no memory or no random numbers");
 		bus_link_flush();

@@ -29,7 +29,9 @@ GwSettings	gw_settings = {
 	.max_send_queue = 1024 * 1024,
 	.send_timeout = 10000,
 	.header_timeout = 10000,
-	.idle_timeout = 60000
+	.idle_timeout = 60000,
+	.max_presence_calls = 5,
+	.presence_window = 30000
 };
 
 uint32		gw_settings_jwt_version;
@@ -53,6 +55,8 @@ static const struct
 	{"send_timeout", &gw_settings.send_timeout, 1, PG_INT32_MAX},
 	{"header_timeout", &gw_settings.header_timeout, 1, PG_INT32_MAX},
 	{"idle_timeout", &gw_settings.idle_timeout, 1, PG_INT32_MAX},
+	{"max_presence_calls", &gw_settings.max_presence_calls, 0, PG_INT32_MAX},
+	{"presence_window", &gw_settings.presence_window, 1, PG_INT32_MAX},
 };
 
 static const struct

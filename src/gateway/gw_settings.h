@@ -33,6 +33,8 @@ typedef struct GwSettings
 	int64		send_timeout;	/* ms, like all times */
 	int64		header_timeout;
 	int64		idle_timeout;
+	int64		max_presence_calls; /* of a channel; 0 = no limit */
+	int64		presence_window;
 } GwSettings;
 
 extern GwSettings gw_settings;

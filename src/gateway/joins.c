@@ -32,6 +32,7 @@
 #include "gateway/joins.h"
 #include "gateway/refusals.h"
 #include "gateway/replies.h"
+#include "gateway/tracking.h"
 
 static Bytes answer;			/* being encoded */
 static Bytes json;				/* a payload being put together */
@@ -159,6 +160,7 @@ answer_join(Channel *channel)
 	channel_set_state(channel, CHANNEL_JOINED);
 	STAT_INC(BUS_STAT_JOINS);
 	channel_send_answer(channel);
+	tracking_listen(channel);
 }
 
 /*
@@ -230,7 +232,7 @@ make_channel(Conn *conn, const ClientMessage *msg, const PhxJoin *settings,
 		return NULL;
 	}
 	channel = channel_new(conn, topic, identity, msg->join_ref, msg->ref);
-	if (channel == NULL)
+	if (channel == NULL || !tracking_open(channel, settings))
 	{
 		reply_no_memory(conn);
 		return NULL;

@@ -42,6 +42,8 @@ struct Presence
 	uint64		id;				/* on the bus */
 	uint8		pending;		/* PendingWord; if any, in pending_words */
 	bool		tracked;		/* the hub was told to */
+	uint32		calls;			/* of the client, since window_start */
+	int64		window_start;
 	dlist_node	pending_node;
 	uint32		meta_len;
 	char	   *rest;			/* of PENDING_TRACK: topic, key, meta */
@@ -127,6 +129,20 @@ presence_deafen(Presence *presence)
 {
 	if (presence->listener.topic != NULL)
 		presence_topics_deafen(&presence->listener);
+}
+
+/*
+ * Count a call in a window that begins with its first one.
+ */
+uint32
+presence_count_call(Presence *presence, int64 now, int64 window)
+{
+	if (presence->calls == 0 || now - presence->window_start >= window)
+	{
+		presence->window_start = now;
+		presence->calls = 0;
+	}
+	return ++presence->calls;
 }
 
 /*

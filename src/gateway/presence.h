@@ -39,6 +39,12 @@ extern void presence_deafen(Presence *presence);
  */
 extern bool presence_track(Presence *presence, Slice meta) RT_MUSTCHECK;
 
+/*
+ * Count a call of the client's: how many there were, this one included, since
+ * the first one of a window of that many milliseconds.
+ */
+extern uint32 presence_count_call(Presence *presence, int64 now, int64 window);
+
 /* It tracks nothing any more. */
 extern void presence_untrack(Presence *presence);
 

@@ -29,6 +29,7 @@
 
 #include "gateway/bus_link.h"
 #include "gateway/channels.h"
+#include "gateway/gw_stats.h"
 #include "gateway/presence_replica.h"
 #include "gateway/presence_topics.h"
 #include "proto/chain_table.h"
@@ -313,7 +314,7 @@ send_state(Watched *topic, Channel *channel)
 	{
 		/* a connection that takes the first but not the second is closed */
 		conn_write(conn, frame.data, frame.len);
-		(void) conn_deliver(conn, state, 0, state->len);
+		STAT_ADD(BUS_STAT_PRESENCE_STATES, conn_deliver(conn, state, 0, state->len));
 	}
 	else
 		close_no_memory(topic, channel);
@@ -345,7 +346,8 @@ send_diff(Watched *topic, PhxVersion version)
 	{
 		Listener   *listener = dlist_container(Listener, node, iter.cur);
 
-		(void) conn_deliver(listener->channel->conn, buf, 0, buf->len);
+		STAT_ADD(BUS_STAT_PRESENCE_DIFFS,
+				 conn_deliver(listener->channel->conn, buf, 0, buf->len));
 	}
 	frame_buf_unref(buf);
 	return true;

@@ -76,6 +76,17 @@ reply_failure(Conn *conn, Slice join_ref, Slice ref, Slice topic, const char *co
 }
 
 /*
+ * Reply with an error and nothing else.
+ */
+void
+reply_refusal(Conn *conn, Slice join_ref, Slice ref, Slice topic)
+{
+	(void) phx_encode_reply(&frames, conn->version, join_ref, ref, topic,
+							"error", EMPTY_OBJECT);
+	send_frames(conn);
+}
+
+/*
  * Append a system message.
  */
 bool

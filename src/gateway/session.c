@@ -20,6 +20,7 @@
 #include "gateway/joins.h"
 #include "gateway/replies.h"
 #include "gateway/session.h"
+#include "gateway/tracking.h"
 
 typedef void (*EventHandler) (Conn *conn, const ClientMessage *msg, Channel *channel);
 
@@ -69,6 +70,15 @@ handle_broadcast(Conn *conn, const ClientMessage *msg, Channel *channel)
 }
 
 /*
+ * presence (5.1).
+ */
+static void
+handle_presence(Conn *conn, const ClientMessage *msg, Channel *channel)
+{
+	tracking_request(channel, msg);
+}
+
+/*
  * access_token (3.8): never answered if all is well.
  */
 static void
@@ -87,8 +97,7 @@ handle_unmatched(Conn *conn, const ClientMessage *msg, Channel *channel)
 }
 
 /*
- * Events that a joined channel takes without a word: "presence", which has
- * nothing to act on yet, and any that is unknown.
+ * An unknown event, which a joined channel takes without a word.
  */
 static void
 handle_ignored(Conn *conn, const ClientMessage *msg, Channel *channel)
@@ -123,6 +132,8 @@ route(const ClientMessage *msg, const Channel *channel)
 		return handle_unmatched;
 	if (slice_equals_cstr(msg->event, "broadcast"))
 		return is_joined(channel) ? handle_broadcast : handle_unmatched;
+	if (slice_equals_cstr(msg->event, "presence"))
+		return is_joined(channel) ? handle_presence : handle_unmatched;
 	if (slice_equals_cstr(msg->event, "access_token"))
 		return handle_access_token;
 	return handle_ignored;

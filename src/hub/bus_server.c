@@ -200,6 +200,9 @@ take_frame(void *owner, const BusHeader *header, Slice body)
 			return take_job(gateway, body);
 		case BUS_CAST:
 			return take_cast(gateway, body);
+		case BUS_TRACK:
+		case BUS_WATCH:
+			return callbacks.presence(slot_of(gateway), header->type, body);
 		default:
 			return false;
 	}
@@ -250,6 +253,22 @@ bus_server_send(int slot, BusFrameType type, Slice head, Slice rest)
 {
 	if (gateways[slot].peer != NULL)
 		bus_peer_send(gateways[slot].peer, type, head, rest);
+}
+
+/*
+ * Queue one frame, or lose the gateway.
+ */
+void
+bus_server_send_bounded(int slot, BusFrameType type, Slice head, Slice rest, size_t limit)
+{
+	BusPeer    *peer = gateways[slot].peer;
+
+	if (peer == NULL || bus_peer_is_lost(peer))
+		return;
+	if (bus_peer_queued(peer) > limit)
+		bus_peer_lose(peer, "is too far behind");
+	else
+		bus_peer_send(peer, type, head, rest);
 }
 
 /*

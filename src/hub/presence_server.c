@@ -8,7 +8,9 @@
  * the highest number, queued behind all that the requests brought about.
  *
  * A gateway is lost for a frame that contradicts what it said before; it is
- * not for one that finds no room, which is answered.
+ * not for one that finds no room, which is answered.  It is lost as well when
+ * it is so far behind that its queue grows without end: a change that was left
+ * out would stay wrong for as long as its clients listen.
  *
  * src/hub/presence_server.c
  *
@@ -21,6 +23,7 @@
 #include "hub/bus_server.h"
 #include "hub/presence_server.h"
 #include "hub/presence_store.h"
+#include "shmem.h"
 
 StaticAssertDecl(MAX_GATEWAYS <= PRESENCE_SLOTS, "a set of gateways is 64 bits");
 
@@ -32,7 +35,14 @@ typedef struct Watching
 
 #define COMPLAIN_EVERY_MS 60000 /* that there is no room */
 
+/*
+ * Bytes queued for a gateway above which it is lost, besides what the state of
+ * all topics may come to: it gets that in one go.
+ */
+#define BEHIND_LIMIT (32 * 1024 * 1024)
+
 static Watching watching[MAX_GATEWAYS];
+static size_t queue_limit = SIZE_MAX;
 
 /*
  * A number as the body of a frame.
@@ -52,8 +62,9 @@ emit(uint64 slots, const BusPresent *head, Slice rest)
 	for (int slot = 0; slots != 0; slot++, slots >>= 1)
 	{
 		if ((slots & 1) != 0)
-			bus_server_send(slot, BUS_PRESENT,
-							slice_make((const char *) head, sizeof(*head)), rest);
+			bus_server_send_bounded(slot, BUS_PRESENT,
+									slice_make((const char *) head, sizeof(*head)),
+									rest, queue_limit);
 	}
 }
 
@@ -80,6 +91,7 @@ void
 presence_server_limit(uint64 max_members, uint64 max_bytes)
 {
 	presence_store_limit(max_members, max_bytes);
+	queue_limit = BEHIND_LIMIT + (size_t) max_bytes;
 }
 
 /*
@@ -93,6 +105,30 @@ presence_server_add(int slot)
 }
 
 /*
+ * What is held.
+ */
+void
+presence_server_gauges(uint64 *members, uint64 *bytes)
+{
+	*members = presence_store_members();
+	*bytes = presence_store_bytes();
+}
+
+/*
+ * Count who came or went since there were `before` members.
+ */
+static void
+count_changes(uint64 before)
+{
+	uint64		now = presence_store_members();
+
+	if (now > before)
+		shmem_count(SHARED_PRESENCE_JOINS, now - before);
+	else if (now < before)
+		shmem_count(SHARED_PRESENCE_LEAVES, before - now);
+}
+
+/*
  * There is no room for a member: say so to its gateway, and now and then to
  * the log.
  */
@@ -102,6 +138,7 @@ refuse(int slot, uint64 member)
 	static TimestampTz complained_at = 0;
 	TimestampTz now = GetCurrentTimestamp();
 
+	shmem_count(SHARED_PRESENCE_REFUSED, 1);
 	bus_server_send(slot, BUS_TRACK_REFUSED, number_body(&member), slice_make(NULL, 0));
 	if (!TimestampDifferenceExceeds(complained_at, now, COMPLAIN_EVERY_MS))
 		return;
@@ -112,32 +149,43 @@ refuse(int slot, uint64 member)
 }
 
 /*
+ * A member tracks a meta.
+ */
+static bool
+track(int slot, const BusTrack *head, const PresenceParts *parts)
+{
+	switch (presence_store_track(slot, head->member, head->is_private, parts))
+	{
+		case TRACK_TAKEN:
+			return true;
+		case TRACK_FULL:
+			refuse(slot, head->member);
+			return true;
+		case TRACK_CONTRADICTION:
+			break;
+	}
+	return false;
+}
+
+/*
  * BUS_TRACK.
  */
 static bool
 take_track(int slot, Slice body)
 {
+	uint64		before = presence_store_members();
+	bool		valid = true;
 	BusTrack	head;
 	PresenceParts parts;
 
 	if (!presence_decode_track(body, &head, &parts))
 		return false;
 	if (head.op == TRACK_NO_MORE)
-	{
 		presence_store_untrack(slot, head.member);
-		return true;
-	}
-	switch (presence_store_track(slot, head.member, head.is_private, &parts))
-	{
-		case TRACK_TAKEN:
-			return true;
-		case TRACK_FULL:
-			refuse(slot, head.member);
-			return true;
-		case TRACK_CONTRADICTION:
-			break;
-	}
-	return false;
+	else
+		valid = track(slot, &head, &parts);
+	count_changes(before);
+	return valid;
 }
 
 /*
@@ -166,7 +214,7 @@ bool
 presence_server_take(int slot, BusFrameType type, Slice body)
 {
 	Assert(slot >= 0 && slot < MAX_GATEWAYS);
-	switch ((int) type)
+	switch (type)
 	{
 		case BUS_TRACK:
 			return take_track(slot, body);
@@ -183,8 +231,11 @@ presence_server_take(int slot, BusFrameType type, Slice body)
 void
 presence_server_remove(int slot)
 {
+	uint64		before = presence_store_members();
+
 	Assert(slot >= 0 && slot < MAX_GATEWAYS);
 	presence_store_forget(slot);
+	count_changes(before);
 	watching[slot].acked = watching[slot].seq;
 }
 

@@ -28,6 +28,9 @@ extern bool presence_server_take(int slot, BusFrameType type, Slice body) RT_MUS
  */
 extern void presence_server_remove(int slot);
 
+/* What is held. */
+extern void presence_server_gauges(uint64 *members, uint64 *bytes);
+
 /* Queue acknowledgements of what was watched; before the queues are written. */
 extern void presence_server_acknowledge(void);
 

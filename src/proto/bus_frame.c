@@ -175,6 +175,11 @@ bus_stat_name(BusStat stat)
 		[BUS_STAT_EXPIRED] = "expired",
 		[BUS_STAT_EVICTED] = "evicted",
 		[BUS_STAT_PUBLISHED] = "published",
+		[BUS_STAT_PRESENCE_CALLS] = "presence_calls",
+		[BUS_STAT_PRESENCE_DENIED] = "presence_denied",
+		[BUS_STAT_PRESENCE_LIMITED] = "presence_limited",
+		[BUS_STAT_PRESENCE_STATES] = "presence_states",
+		[BUS_STAT_PRESENCE_DIFFS] = "presence_diffs",
 	};
 
 	return names[stat];

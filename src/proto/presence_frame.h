@@ -33,13 +33,6 @@
 
 #include "proto/proto.h"
 
-/* In the row of BusFrameType. */
-#define BUS_PRESENT 12
-#define BUS_WATCHED 13
-#define BUS_TRACK_REFUSED 14
-#define BUS_TRACK 40
-#define BUS_WATCH 41
-
 #define PRESENCE_KEY_MAX_BYTES 1024
 #define PRESENCE_META_MAX_BYTES (3000 * 1024)
 

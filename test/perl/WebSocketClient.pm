@@ -127,6 +127,9 @@ sub read_more
 	return $n ? 1 : 0;
 }
 
+# Our end's port.
+sub local_port { return $_[0]{socket}->sockport; }
+
 # Has the server closed the TCP connection, and everything been read?
 sub eof { return $_[0]{eof} && $_[0]{in} eq ''; }
 
@@ -504,6 +507,19 @@ sub event
 			return $_[0]{topic} eq "realtime:$topic" && grep { $_ eq $event } @$events;
 		},
 		$timeout);
+}
+
+# Forget what has come of these events of a topic and was not asked for yet.
+sub drop_events
+{
+	my ($self, $topic, @events) = @_;
+
+	@{ $self->{queue} } = grep {
+		my $message = $_;
+		!(($message->{topic} // '') eq "realtime:$topic"
+			&& grep { $_ eq $message->{event} } @events);
+	} @{ $self->{queue} };
+	return;
 }
 
 # Why the server ends a channel: the message of its system event, which

@@ -59,6 +59,7 @@ static const char *const keys[KEYS] = {"a", "b", "__proto__", "\xc3\xa9", "\"\\"
 static const char *const metas[METAS] = {"{}", "{\"a\":1}", "{\"a\":2}", "{\"a\":{\"phx_ref\":1}}"};
 
 int64		loop_now;
+uint64		gw_stats[BUS_STAT_COUNT];
 
 static Topic *topics[TOPICS];
 static Fake fakes[MEMBERS];
@@ -697,6 +698,24 @@ test_keys(void)
 	ok(all_leave(), "nobody is left");
 }
 
+/* Calls are counted from the first one of a window. */
+static void
+test_calls(void)
+{
+	Fake	   *fake = &fakes[0];
+
+	join(fake, 0, PHX_V2);
+	fake->presence = presence_open(fake->channel, B(""));
+	is_int(presence_count_call(fake->presence, 1000, 100), 1, "the first call");
+	is_int(presence_count_call(fake->presence, 1001, 100), 2, "the second");
+	is_int(presence_count_call(fake->presence, 1099, 100), 3, "the last of the window");
+	is_int(presence_count_call(fake->presence, 1100, 100), 1, "the first of the next one");
+	is_int(presence_count_call(fake->presence, 1199, 100), 2, "which begins with it");
+	is_int(presence_count_call(fake->presence, 1050, 100), 3, "a clock that went back ends none");
+	leave(fake);
+	ok(all_leave(), "nobody is left");
+}
+
 /* A bus that is full makes words wait, and the latest one is said. */
 static void
 test_full_bus(void)
@@ -1016,6 +1035,7 @@ main(void)
 	test_story();
 	test_private();
 	test_keys();
+	test_calls();
 	test_full_bus();
 	test_refused();
 	test_shared_state();

@@ -50,24 +50,28 @@ for (const dialect of dialects) {
     })
 
     test('a private channel: a member, a guest', async () => {
+      // clients of their own: what the others' sessions do with their tokens is their affair
+      const [sender, listening] = [dialect.connect(), dialect.connect()]
       const [member, guest, room] = [randomUUID(), randomUUID(), randomUUID()]
       const topic = `room:${room}`
       await db.query('INSERT INTO room_members VALUES ($1, $2)', [member, room])
-      await client.realtime.setAuth(userToken(member))
-      await other.realtime.setAuth(userToken(member))
-      const { got, until } = await listener(other, topic, '*', { private: true })
-      const channel = client.channel(topic, { config: { private: true } })
+      await sender.realtime.setAuth(userToken(member))
+      await listening.realtime.setAuth(userToken(member))
+      const { got, until } = await listener(listening, topic, '*', { private: true })
+      const channel = sender.channel(topic, { config: { private: true } })
       assert.deepEqual(await channel.httpSend('e', { n: 1 }), { success: true })
       assert.equal(await channel.send({ type: 'broadcast', event: 'e', payload: { n: 2 } }), 'ok')
 
-      await client.realtime.setAuth(userToken(guest))
+      await sender.realtime.setAuth(userToken(guest))
       await assert.rejects(channel.httpSend('e', { n: 3 }), (error) => /Unauthorized/.test(error?.message ?? error))
       assert.equal(await channel.send({ type: 'broadcast', event: 'e', payload: { n: 4 } }), 'ok', 'a batch is silent about it')
 
-      await client.realtime.setAuth(userToken(member))
+      await sender.realtime.setAuth(userToken(member))
       await channel.httpSend('e', { n: 5 })
       await until(3)
       assert.deepEqual(got.map((m) => m.payload.n), [1, 2, 5])
+      await disconnect(sender)
+      await disconnect(listening)
     })
 
     test('a payload that is too large', async () => {

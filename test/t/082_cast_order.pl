@@ -173,14 +173,18 @@ CONF
 	is($server->stat($_), 0, "$gateways gateways: $_") for qw(slow_closed broadcasts_lost relays_dropped);
 	ok($beat->heartbeat, 'and others are served');
 
-	# readers that stop are closed, and the sender goes on with the rest
+	# readers that stop are closed, however much their kernel takes for them,
+	# and the sender goes on with the rest
 	my @deaf = splice @readers, 0, 10;
-	%outgoing = (fileno($sender->{socket}) => broadcasts('fast', 0, $n, 'x' x 4000));
-	run([ @readers, $sender ], \%outgoing, sub { return !grep { ($_->{heard}{0} // 0) < $n } @readers; });
-	is_deeply([ map { $_->{heard}{0} } @readers ], [ ($n) x @readers ], "$gateways gateways: the rest heard all of it");
-	wait_for(sub { $server->stat('slow_closed') >= @deaf }, 'those who do not read to be closed');
-	is(scalar(grep { $_->wait_eof } @deaf), scalar @deaf, "$gateways gateways: who does not read is closed");
-	is($server->stat('slow_closed'), scalar @deaf, "$gateways gateways: and nobody else");
+	my $rounds = 0;
+	while ($server->stat('slow_closed') < @deaf && $rounds++ < 20)
+	{
+		%outgoing = (fileno($sender->{socket}) => broadcasts('fast', 0, $n, 'x' x 4000));
+		run([ @readers, $sender ], \%outgoing, sub { return !grep { ($_->{heard}{0} // 0) < $n } @readers; });
+		is_deeply([ map { $_->{heard}{0} } @readers ], [ ($n) x @readers ], "$gateways gateways: the rest heard all of it");
+	}
+	is($server->stat('slow_closed'), scalar @deaf, "$gateways gateways: only who does not read is closed");
+	is(scalar(grep { $_->wait_eof } @deaf), scalar @deaf, 'all of those');
 	$_->abandon for @readers, @deaf, $sender, $beat;
 	$server->cluster_alive("$gateways gateways, fast");
 	$server->node->stop;

@@ -84,16 +84,6 @@ sub nothing_came
 	return is_deeply([ $reply ? 'alive' : 'dead', $message ], [ 'alive', undef ], "$name: nothing came");
 }
 
-# Take the state that presence begins with.
-sub state_came
-{
-	my ($client) = @_;
-	my $state = $client->expect(sub { ($_[0]{event} // '') eq 'presence_state' });
-
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	return ok($state, 'and presence begins');
-}
-
 #
 # While a decision is on its way
 #
@@ -176,7 +166,7 @@ sub state_came
 	my $topic = held(5);
 
 	is($client->join_result($topic, level('all', 1), presence => 1), 'ok', 'joined with both rights');
-	state_came($client);
+	ok($client->event($topic, ['presence_state']), 'and told who is online');
 	hold(5);
 	wait_for(sub { $server->stat('channels') == 1 }, 'the join to be counted');
 	my $before = $server->stat('authorisations');
@@ -204,7 +194,7 @@ sub state_came
 	my $topic = held(6);
 
 	is($client->join_result($topic, level('presence'), presence => 1), 'ok', 'let in for presence alone');
-	state_came($client);
+	ok($client->event($topic, ['presence_state']), 'of which it is told');
 	ok(wait_for(sub { $server->stat('channels') == 1 }, 'the channel'), 'is a channel');
 	publish($topic, 1);
 	nothing_came($client, 'who may not hear broadcasts');

@@ -434,10 +434,28 @@ my @private = (private => 1, access_token => $user);
 	abandon($other);
 }
 
+# Does a newcomer find no room for this?
+sub refused
+{
+	my ($meta) = @_;
+	my $view = present(fresh());
+	my $message;
+
+	$view->step;
+	$view->tell('track', $meta);
+	$message = $view->{client}->event($view->{topic}, [ 'system', 'presence_diff' ]);
+	$view->{client}->abandon;
+	wait_for(sub { $server->stat('presence_members') == 0 }, 'the newcomer to be gone');
+	return $message && $message->{event} eq 'system';
+}
+
 {
 	# no more members than that, over all topics; who leaves makes room
 	wait_for(sub { $server->stat('presence_members') == 0 }, 'everybody to be gone');
+	$server->reconfigure('realtime.max_presence_members' => 0);
+	wait_for(sub { refused({}) }, 'no member at all');
 	$server->reconfigure('realtime.max_presence_members' => 2);
+	wait_for(sub { !refused({}) }, 'room for two');
 	my $topic = fresh();
 	my @views = map { present($topic, key => "k$_") } 1 .. 2;
 	is($_->track({}), 'ok', 'there is room') for @views;
@@ -455,15 +473,16 @@ my @private = (private => 1, access_token => $user);
 	$third->track({});
 	all_know('and there is room', { k1 => [ { n => 2 } ], k3 => [ {} ] }, @views, $third);
 	counted('presence_refused', 1);
-	like(slurp_file($server->node->logfile), qr/realtime refuses presence: 2 members use \d+ bytes/, 'and logged');
+	like(slurp_file($server->node->logfile), qr/realtime refuses presence: \d members use \d+ bytes/, 'and logged');
 	abandon(@views, $third);
-	$server->reconfigure('realtime.max_presence_members' => 100000);
 }
 
 {
 	# no more memory than that
-	wait_for(sub { $server->stat('presence_members') == 0 }, 'everybody to be gone');
+	$server->reconfigure('realtime.max_presence_members' => 100000);
+	wait_for(sub { !refused({}) }, 'room for many');
 	$server->reconfigure('realtime.max_presence_memory' => '64kB');
+	wait_for(sub { refused({ text => 'x' x 70_000 }) }, 'little memory');
 	my $topic = fresh();
 	my $view = present($topic, key => 'k');
 	$view->track({ small => 1 });

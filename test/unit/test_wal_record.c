@@ -107,7 +107,8 @@ test_damage(void)
 	ok(decodes_with(&msg, 0, WAL_RECORD_VERSION), "its version");
 	ok(!decodes_with(&msg, 0, 0) && !decodes_with(&msg, 0, WAL_RECORD_VERSION + 1),
 	   "another version");
-	ok(!decodes_with(&msg, 1, 0) && !decodes_with(&msg, 1, WAL_MESSAGE_CAST + 1) && !decodes_with(&msg, 1, 255),
+	ok(!decodes_with(&msg, 1, 0) && !decodes_with(&msg, 1, WAL_MESSAGE_CAST + 1) &&
+	   !decodes_with(&msg, 1, 255),
 	   "a kind that there is not");
 	ok(!decodes_with(&msg, 1, WAL_MESSAGE_AGENTS_CHANGED), "a kind without such texts");
 	ok(!decodes_with(&msg, 2, WAL_MESSAGE_WHOLE) && !decodes_with(&msg, 2, 0x80), "unknown flags");

@@ -15,8 +15,8 @@
  *	receive	join, report "ready=yes", count until every sender's end came
  *	idle	join, report "ready=yes", stay for --seconds (0: until SIGTERM)
  *	joins	join everything as fast as the server answers, then end
- *	storm	connect, report "ready=yes", join all at once, and try again a
- *			second after a refusal, for --seconds (0: until SIGTERM)
+ *	storm	connect, report "ready=yes", join all at once, and try again after
+ *			a refusal as supabase-js does, for --seconds (0: until SIGTERM)
  *
  * Connecting blocks, which on loopback takes no time as long as the server's
  * backlog has room; --inflight bounds how many wait to be answered.  What is
@@ -46,8 +46,8 @@
 #define EVENTS_PER_TURN 1024
 #define MAX_TOKEN 2048
 #define JOIN_LIMIT_NS INT64CONST(120000000000)
-#define QUIET_MS 300			/* idle mode ends after SIGTERM and this silence */
-#define RETRY_US 1000000		/* as supabase-js waits the first time */
+#define QUIET_MS 300			/* idle mode ends after SIGTERM and this
+								 * silence */
 
 #define OP_TEXT 1
 #define OP_BINARY 2
@@ -64,8 +64,8 @@ typedef enum ClientState
 	CLIENT_NEW,					/* no socket yet; next: UPGRADING */
 	CLIENT_UPGRADING,			/* request sent; next: OPEN, CLOSED */
 	CLIENT_OPEN,				/* has nothing to do yet; next: JOINING */
-	CLIENT_JOINING,				/* a join is on its way; next: JOINED, REFUSED,
-								 * CLOSED */
+	CLIENT_JOINING,				/* a join is on its way; next: JOINED,
+								 * REFUSED, CLOSED */
 	CLIENT_REFUSED,				/* will ask again; next: JOINING, CLOSED */
 	CLIENT_JOINED,				/* has all its channels; next: CLOSED */
 	CLIENT_CLOSED
@@ -77,6 +77,7 @@ typedef struct Client
 	ClientState state;
 	int			channels;		/* joined so far */
 	int64		asked_us;		/* when the latest join was sent */
+	int			refusals;		/* of this join in a row */
 	uint32		rest_len;		/* bytes of an incomplete frame */
 	uint32		rest_cap;
 	char	   *rest;
@@ -244,22 +245,22 @@ send_join(const Client *client)
 {
 	int64		number = (client - clients) * nchannels + client->channels;
 	char		token[MAX_TOKEN + 32] = "";
-	char		text[sizeof(token) + 1024];
+	char		message[MAX_TOKEN + 1056];
 	int			len;
 
 	if (tokens != NULL)
 		snprintf(token, sizeof(token), ",\"access_token\":\"%s\"",
 				 tokens[(client - clients) % ntokens]);
-	len = snprintf(text, sizeof(text),
+	len = snprintf(message, sizeof(message),
 				   "[\"%d\",\"%d\",\"realtime:%s%lld\",\"phx_join\",{\"config\":"
 				   "{\"broadcast\":{\"self\":false},\"presence\":{\"enabled\":false},"
 				   "\"private\":%s}%s}]",
 				   client->channels + 1, client->channels + 1, topic_prefix,
 				   (long long) (number % ntopics),
 				   private_channels ? "true" : "false", token);
-	if (len >= (int) sizeof(text))
+	if (len >= (int) sizeof(message))
 		fatal("the name of a topic is too long");
-	send_frame(client, OP_TEXT, text, (size_t) len);
+	send_frame(client, OP_TEXT, message, (size_t) len);
 }
 
 /*
@@ -382,6 +383,7 @@ take_join_answer(Client *client, const char *text, size_t len)
 		if (strcmp(mode, "storm") != 0)
 			fatal("a join was refused: %.*s", (int) len, text);
 		refusals++;
+		client->refusals++;
 		client->state = CLIENT_REFUSED;
 		return;
 	}
@@ -630,6 +632,19 @@ join_everybody(void)
 }
 
 /*
+ * Is it time for a client to ask again?  supabase-js waits 1, 2, 5, and then
+ * always 10 seconds.
+ */
+static bool
+is_due_again(const Client *client, int64 now)
+{
+	static const int64 waits[] = {1, 2, 5, 10};
+	int			n = Min(client->refusals, (int) lengthof(waits)) - 1;
+
+	return client->state == CLIENT_REFUSED && now - client->asked_us > waits[n] * 1000000;
+}
+
+/*
  * Everybody asks at once, and whoever was refused asks again.
  */
 static void
@@ -650,7 +665,7 @@ storm(void)
 
 		for (int i = 0; i < nclients; i++)
 		{
-			if (clients[i].state == CLIENT_REFUSED && now - clients[i].asked_us > RETRY_US)
+			if (is_due_again(&clients[i], now))
 				ask_to_join(&clients[i]);
 		}
 		turn(20);

@@ -19,3 +19,10 @@ CREATE FUNCTION realtime.verify_channel(channel text, secret text) RETURNS boole
 	AS 'MODULE_PATHNAME', 'verify_channel';
 COMMENT ON FUNCTION realtime.verify_channel(text, text) IS
 	'whether a channel name ends with the right HMAC, compared in constant time';
+
+CREATE FUNCTION realtime.match_channels(channels text[], secrets text[]) RETURNS integer[]
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'match_channels';
+COMMENT ON FUNCTION realtime.match_channels(text[], text[]) IS
+	'for each channel which of the secrets it is good by, 0 if none; much faster than one by one';
+REVOKE EXECUTE ON FUNCTION realtime.match_channels(text[], text[]) FROM PUBLIC;

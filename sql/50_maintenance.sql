@@ -70,6 +70,7 @@ BEGIN
 	SELECT c.relowner::regrole AS owner, c.relrowsecurity AS has_policies INTO STRICT model
 	FROM pg_class c WHERE c.oid = format('realtime.%I', parent)::regclass;
 	EXECUTE format('ALTER TABLE realtime.%I OWNER TO %s', name, model.owner);
+	PERFORM realtime.take_back_grants(format('realtime.%I', name)::regclass, '{}');
 	IF model.has_policies THEN
 		EXECUTE format('ALTER TABLE realtime.%I ENABLE ROW LEVEL SECURITY', name);
 	END IF;

@@ -32,7 +32,11 @@ BEGIN
 		SELECT r.oid, r.rolname AS name, r.rolname = ANY (named) AS is_named,
 			   r.rolsuper OR r.rolcreaterole OR r.rolreplication
 			   OR r.rolname ~ '^pg_' OR r.rolname = 'realtime_executor'
-			   OR pg_has_role(r.oid, m.relowner, 'MEMBER') AS is_powerful
+			   OR pg_has_role(r.oid, m.relowner, 'MEMBER')
+			   OR EXISTS (SELECT FROM pg_roles g
+						  WHERE pg_has_role(r.oid, g.oid, 'MEMBER')
+							AND (g.rolsuper OR g.rolcreaterole OR g.rolreplication
+								 OR g.rolname ~ '^pg_' OR g.rolname = 'realtime_executor')) AS is_powerful
 		FROM pg_roles r, pg_class m
 		WHERE m.oid = 'realtime.messages'::regclass
 		  AND r.rolname = ANY (named || ARRAY['anon', 'authenticated', 'service_role']::name[])

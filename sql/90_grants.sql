@@ -1,4 +1,37 @@
 --
+-- Default privileges may have given others what the parts above do not say.
+--
+
+DO $$
+DECLARE
+	command text;
+BEGIN
+	PERFORM realtime.take_back_grants(c.oid, CASE c.relname WHEN 'commits' THEN '{realtime_executor}'::name[] ELSE '{}' END)
+	FROM pg_class c
+	WHERE c.relkind IN ('r', 'p', 'v') AND c.oid IN (SELECT d.objid FROM pg_depend d
+													 WHERE d.classid = 'pg_class'::regclass AND d.deptype = 'e'
+													   AND d.refobjid = (SELECT e.oid FROM pg_extension e WHERE e.extname = 'realtime'));
+
+	FOR command IN
+		SELECT format('REVOKE ALL ON FUNCTION %s FROM %s', o.function, o.grantee)
+		FROM (
+			SELECT DISTINCT p.oid::regprocedure, a.grantee::regrole
+			FROM pg_proc p, aclexplode(p.proacl) a, pg_depend d
+			WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+			  AND d.refobjid = (SELECT e.oid FROM pg_extension e WHERE e.extname = 'realtime')
+			  AND a.grantee NOT IN (p.proowner, 0)
+		) o(function, grantee)
+		WHERE (o.function, o.grantee) NOT IN (
+			('realtime.status()'::regprocedure, 'pg_monitor'::regrole),
+			('realtime.check_channels(jsonb)'::regprocedure, 'realtime_executor'::regrole),
+			('realtime.http_realtime_publish(jsonb)'::regprocedure, 'realtime_executor'::regrole))
+	LOOP
+		EXECUTE command;
+	END LOOP;
+END
+$$;
+
+--
 -- Rights of the roles that clients' tokens name, where these exist.  What rows
 -- they may read and write, policies on realtime.messages say.
 --

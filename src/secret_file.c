@@ -87,11 +87,17 @@ secret_file_create(const char *path, const void *secret, size_t len,
 
 	snprintf(temp, sizeof(temp), "%s.new", path);
 	(void) unlink(temp);
+	errno = 0;
 	fd = BasicOpenFilePerm(temp, O_WRONLY | O_CREAT | O_EXCL | PG_BINARY, 0600);
 	if (fd < 0 || write(fd, secret, len) != (ssize_t) len || pg_fsync(fd) < 0)
+	{
+		/* a short write sets none: there is no more room */
+		if (errno == 0)
+			errno = ENOSPC;
 		ereport(FATAL,
 				(errcode_for_file_access(),
 				 errmsg("could not write file \"%s\": %m", temp)));
+	}
 	close(fd);
 	if (durable_rename(temp, path, LOG) < 0)
 		ereport(FATAL,

@@ -12,6 +12,9 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 
@@ -23,6 +26,7 @@ SQL_FUNCTION(realtime_topic);
 SQL_FUNCTION(channel_hmac_hex);
 SQL_FUNCTION(derive_channel);
 SQL_FUNCTION(verify_channel);
+SQL_FUNCTION(match_channels);
 
 /*
  * Compute the digits for a name or raise an error.
@@ -89,4 +93,93 @@ verify_channel(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_BOOL(channel_verify(utf8_text(PG_GETARG_TEXT_PP(0)),
 								  utf8_text(PG_GETARG_TEXT_PP(1))));
+}
+
+/*
+ * The elements of an array of texts, none of which may be null.
+ */
+static Slice *
+text_elements(ArrayType *array, int *n)
+{
+	Datum	   *values;
+	bool	   *nulls;
+	Slice	   *elements;
+
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &values, &nulls, n);
+	elements = palloc_array(Slice, *n);
+	for (int i = 0; i < *n; i++)
+	{
+		if (nulls[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("names and secrets must not be null")));
+		elements[i] = utf8_text(DatumGetTextPP(values[i]));
+	}
+	return elements;
+}
+
+/*
+ * This process's verifier; made at its first use, kept for good.
+ */
+static ChannelVerifier *
+get_verifier(void)
+{
+	static ChannelVerifier *verifier = NULL;
+
+	if (verifier == NULL)
+		verifier = channel_verifier_new();
+	if (verifier == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not set up HMAC-SHA256 of OpenSSL")));
+	return verifier;
+}
+
+/*
+ * Try one secret with all channels that none has been found for; numbers count
+ * from 1, 0 is none.
+ */
+static void
+match_secret(Slice secret, int number, const ChannelParts *parts, const bool *has_parts,
+			 int nchannels, Datum *numbers)
+{
+	ChannelVerifier *verifier = get_verifier();
+
+	if (!channel_verifier_use(verifier, secret))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not compute the HMAC of a channel name")));
+	for (int i = 0; i < nchannels; i++)
+	{
+		if (has_parts[i] && DatumGetInt32(numbers[i]) == 0 &&
+			channel_verifier_check(verifier, &parts[i]))
+			numbers[i] = Int32GetDatum(number);
+	}
+}
+
+/*
+ * realtime.match_channels(channels text[], secrets text[]) returns integer[]
+ *
+ * For each channel the number of the first secret that it is good by, 0 if there
+ * is none.
+ */
+Datum
+match_channels(PG_FUNCTION_ARGS)
+{
+	int			nchannels;
+	int			nsecrets;
+	Slice	   *channels = text_elements(PG_GETARG_ARRAYTYPE_P(0), &nchannels);
+	Slice	   *secrets = text_elements(PG_GETARG_ARRAYTYPE_P(1), &nsecrets);
+	ChannelParts *parts = palloc_array(ChannelParts, nchannels);
+	bool	   *has_parts = palloc_array(bool, nchannels);
+	Datum	   *numbers = palloc0_array(Datum, nchannels);
+
+	for (int i = 0; i < nchannels; i++)
+		has_parts[i] = channel_split(channels[i], &parts[i]);
+	for (int i = 0; i < nsecrets; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		match_secret(secrets[i], i + 1, parts, has_parts, nchannels, numbers);
+	}
+	PG_RETURN_ARRAYTYPE_P(construct_array(numbers, nchannels, INT4OID, 4, true, TYPALIGN_INT));
 }

@@ -30,18 +30,13 @@
 #include "catalog/namespace.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_proc.h"
-#include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
-#include "nodes/nodeFuncs.h"
 #include "partitioning/partbounds.h"
 #include "partitioning/partdesc.h"
-#include "rewrite/rewriteHandler.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/partcache.h"
@@ -51,11 +46,8 @@
 #include "utils/xid8.h"
 
 #include "api/direct_insert.h"
+#include "api/messages_table.h"
 #include "pg_compat.h"
-
-/* Names of the two objects that a plain table has. */
-#define PUBLISH_FUNCTION "publish_message"
-#define PAYLOAD_CHECK "messages_payload_exclusive"
 
 /* What is known about a table; relid is InvalidOid while that is nothing. */
 typedef struct KnownTable
@@ -92,141 +84,6 @@ lookup_messages(void)
 }
 
 /*
- * May a column of a plain table hold no null?
- */
-static bool
-column_not_null(MessageColumn column)
-{
-	switch (column)
-	{
-		case MESSAGE_TOPIC:
-		case MESSAGE_EXTENSION:
-		case MESSAGE_UPDATED_AT:
-		case MESSAGE_INSERTED_AT:
-		case MESSAGE_ID:
-		case MESSAGE_SKIP_BROADCAST:
-		case MESSAGE_XID:
-			return true;
-		default:
-			return false;
-	}
-}
-
-/*
- * Are the columns those that the script makes, in that order?
- */
-static bool
-columns_are_plain(TupleDesc desc)
-{
-	if (desc->natts != MESSAGE_COLUMNS)
-		return false;
-	for (int column = 1; column <= MESSAGE_COLUMNS; column++)
-	{
-		Form_pg_attribute att = TupleDescAttr(desc, column - 1);
-
-		if (att->attisdropped || att->attgenerated != '\0' || att->attidentity != '\0' ||
-			att->atttypid != message_column_type(column) ||
-			att->attnotnull != column_not_null(column) ||
-			strcmp(NameStr(att->attname), message_column_name(column)) != 0)
-			return false;
-	}
-	return true;
-}
-
-/*
- * Does the default of a column call exactly this built-in function?
- */
-static bool
-default_calls(Relation rel, MessageColumn column, Oid function)
-{
-	Node	   *expr = build_column_default(rel, column);
-
-	return expr != NULL && IsA(expr, FuncExpr) &&
-		((FuncExpr *) expr)->funcid == function;
-}
-
-/*
- * Are the defaults of the columns that realtime.send() leaves out those that
- * fill_slot() puts there?
- */
-static bool
-defaults_are_plain(Relation rel)
-{
-	Node	   *skip = build_column_default(rel, MESSAGE_SKIP_BROADCAST);
-
-	return default_calls(rel, MESSAGE_UPDATED_AT, F_NOW) &&
-		default_calls(rel, MESSAGE_INSERTED_AT, F_CLOCK_TIMESTAMP) &&
-		default_calls(rel, MESSAGE_XID, F_PG_CURRENT_XACT_ID) &&
-		build_column_default(rel, MESSAGE_EXPIRES_AT) == NULL &&
-		skip != NULL && IsA(skip, Const) &&
-		!((Const *) skip)->constisnull &&
-		!DatumGetBool(((Const *) skip)->constvalue);
-}
-
-/*
- * Is the payload check, which a message passes anyway, the only one?
- */
-static bool
-checks_are_plain(TupleDesc desc)
-{
-	TupleConstr *constr = desc->constr;
-
-	return constr != NULL && constr->num_check == 1 &&
-		strcmp(constr->check[0].ccname, PAYLOAD_CHECK) == 0;
-}
-
-/*
- * Is publish_message() the only trigger that an INSERT fires, and would it?
- */
-static bool
-triggers_are_plain(Relation rel)
-{
-	TriggerDesc *triggers = rel->trigdesc;
-	Trigger    *publish = NULL;
-	HeapTuple	tuple;
-	Form_pg_proc function;
-	bool		ours;
-
-	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
-	{
-		if (!TRIGGER_FOR_INSERT(triggers->triggers[i].tgtype))
-			continue;
-		if (publish != NULL)
-			return false;
-		publish = &triggers->triggers[i];
-	}
-	if (publish == NULL ||
-		!TRIGGER_FOR_AFTER(publish->tgtype) || !TRIGGER_FOR_ROW(publish->tgtype) ||
-		publish->tgqual != NULL || publish->tgdeferrable ||
-		(publish->tgenabled != TRIGGER_FIRES_ON_ORIGIN &&
-		 publish->tgenabled != TRIGGER_FIRES_ALWAYS))
-		return false;
-
-	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(publish->tgfoid));
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	function = (Form_pg_proc) GETSTRUCT(tuple);
-	ours = strcmp(NameStr(function->proname), PUBLISH_FUNCTION) == 0 &&
-		function->pronamespace == get_namespace_oid(MESSAGES_SCHEMA, true);
-	ReleaseSysCache(tuple);
-	return ours;
-}
-
-/*
- * Is the table, parent or partition, as the extension made it?
- */
-static bool
-table_is_plain(Relation rel)
-{
-	TupleDesc	desc = RelationGetDescr(rel);
-
-	return rel->rd_rules == NULL &&
-		columns_are_plain(desc) &&
-		checks_are_plain(desc) &&
-		triggers_are_plain(rel);
-}
-
-/*
  * Is realtime.messages as the extension made it?
  *
  * The DEFAULT partition must be there: it rules out DETACH CONCURRENTLY, whose
@@ -243,7 +100,7 @@ parent_is_plain(Relation rel)
 	return key->strategy == PARTITION_STRATEGY_RANGE && key->partnatts == 1 &&
 		key->partattrs[0] == MESSAGE_INSERTED_AT &&
 		partition_bound_has_default(RelationGetPartitionDesc(rel, false)->boundinfo) &&
-		table_is_plain(rel) && defaults_are_plain(rel);
+		messages_table_is_plain(rel) && messages_defaults_are_plain(rel);
 }
 
 /*
@@ -327,7 +184,7 @@ open_partition(Relation parent, TimestampTz inserted_at)
 	if (known_partition.relid != relid)
 	{
 		known_partition.plain = rel->rd_rel->relkind == RELKIND_RELATION &&
-			table_is_plain(rel);
+			messages_table_is_plain(rel);
 		known_partition.relid = relid;
 	}
 	if (known_partition.plain)

@@ -172,7 +172,7 @@ report_standby(void)
 			 errmsg("realtime cannot ask the policies on realtime.messages on a standby"),
 			 realtime_authorization == AUTHORIZATION_PROBE ?
 			 errhint("Set realtime.authorization to 'virtual' there.") :
-			 errhint("A policy looks at a system column, or the table has a rule; both take a row that is there.")));
+			 errhint("A policy looks at a system column, or the table has a rule, trigger, check or default of its own; these take a row that is there.")));
 }
 
 /*

@@ -30,6 +30,7 @@
 
 #include "api/message_row.h"
 #include "api/sql_function.h"
+#include "api/utf8_text.h"
 #include "exec/apart.h"
 #include "exec/authorise.h"
 #include "exec/client.h"
@@ -106,7 +107,7 @@ decide(void *arg)
 			inquiry->allowed = true;
 			break;
 		case BARRIER_POLICIES:
-			virtual_row_ask(query->plan, inquiry->messages, inquiry->client->topic,
+			virtual_row_ask(policy_query_plan(query->query), inquiry->messages, inquiry->client->topic,
 							&inquiry->rule->extension, 1, &verdict);
 			inquiry->allowed = verdict == VERDICT_TRUE;
 			break;
@@ -154,7 +155,7 @@ ask_policy(void *arg)
 		virtual_row_ask(plan, inquiry->messages, inquiry->client->topic,
 						&inquiry->rule->extension, 1, &answer->verdict);
 	else
-		answer->error = "it looks at a system column";
+		answer->error = "it takes a row that is there";
 }
 
 /*
@@ -262,13 +263,15 @@ policies_reason(const Inquiry *inquiry)
 	if (inquiry->error != NULL)
 		return error_reason(inquiry);
 	if (inquiry->barrier == BARRIER_REAL_ROW && !inquiry->may_probe && !inquiry->allowed)
-		return "a policy looks at a system column, which takes a transaction that may write";
+		return "the policies take a row that is there, and that a transaction that may write";
 	if (inquiry->allowed)
 		return allowing ? psprintf("policy \"%s\" allows", allowing->policy->policy_name) :
 			"the policies allow";
 	if (find_answer(inquiry, true, false) == NULL && allowing == NULL)
 		return psprintf("no %spolicy applies to role \"%s\"",
 						inquiry->answers != NIL ? "permissive " : "", inquiry->client->role);
+	if (inquiry->barrier == BARRIER_REAL_ROW && (denying == NULL || denying->error != NULL))
+		return "a row that is there is refused";
 	if (allowing != NULL && denying != NULL)
 		return psprintf("restrictive policy \"%s\" denies", denying->policy->policy_name);
 	return "no policy allows";
@@ -358,6 +361,22 @@ text_argument(FunctionCallInfo fcinfo, int n, const char *name)
 }
 
 /*
+ * The topic, which is no longer than a client may join.
+ */
+static const char *
+topic_argument(FunctionCallInfo fcinfo, int n)
+{
+	const char *topic = text_argument(fcinfo, n, "topic");
+	size_t		len = utf8_string(topic, strlen(topic)).len;
+
+	if (len < 1 || len > TOPIC_MAX_BYTES)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("topic must have between 1 and %d bytes", TOPIC_MAX_BYTES)));
+	return topic;
+}
+
+/*
  * An argument of type jsonb, which must be an object, or null for an empty one.
  */
 static Jsonb *
@@ -422,8 +441,14 @@ realtime_can(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("must be superuser to ask what others may do")));
+	/* where nobody may become anybody else, or back */
+	if (InLocalUserIdChange() || InSecurityRestrictedOperation())
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("realtime.can() cannot be called within a security-definer function"),
+				 errhint("Call it from one that is SECURITY INVOKER.")));
 	client.sub = claim_sub(claims);
-	client.topic = text_argument(fcinfo, 2, "topic");
+	client.topic = topic_argument(fcinfo, 2);
 	client.claims = object_text(claims);
 	client.headers = object_text(object_argument(fcinfo, 3, "headers"));
 	InitMaterializedSRF(fcinfo, 0);

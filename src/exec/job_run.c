@@ -6,7 +6,8 @@
  * A job either commits and succeeds, or leaves nothing behind: whatever it
  * raises ends its transaction, is logged once a second at most and becomes an
  * outcome.  Only the message, the hint and the SQLSTATE are logged, because an
- * error's other parts may show a client's claims.
+ * error's other parts may show a client's claims.  Messages about bad data (class
+ * 22) quote the data, so of those only the SQLSTATE is.
  *
  * A transaction that only reads is begun as one.  It gets no transaction id and
  * writes no WAL, and no SQL that it calls can make it write a table.
@@ -56,6 +57,7 @@ typedef struct Run
 	bool		writes;			/* is committed; else read-only, rolled back */
 	bool		may_retry;		/* when other transactions were in its way */
 	bool		retry;			/* they were */
+	bool		committed;
 	JobOutcome	outcome;
 } Run;
 
@@ -85,6 +87,17 @@ outcome_of(const ErrorData *edata)
 }
 
 /*
+ * What of an error may be logged as its message.
+ */
+static const char *
+loggable_message(const ErrorData *edata)
+{
+	if (ERRCODE_TO_CATEGORY(edata->sqlerrcode) == ERRCODE_DATA_EXCEPTION)
+		return "an error in the data";
+	return edata->message ? edata->message : "missing error text";
+}
+
+/*
  * Log why a job failed.
  */
 static void
@@ -98,7 +111,7 @@ report_failure(JobKind kind, JobOutcome outcome, const ErrorData *edata)
 	ereport(LOG,
 			(errcode(edata->sqlerrcode),
 			 errmsg("realtime executor could not %s: %s", rules[kind].activity,
-					edata->message ? edata->message : "missing error text"),
+					loggable_message(edata)),
 			 unlogged > 0 ?
 			 errdetail("SQLSTATE is %s; not logged since the last time: %llu.",
 					   unpack_sql_state(edata->sqlerrcode),
@@ -117,6 +130,7 @@ run_transaction(Run *run)
 	SetCurrentStatementStartTimestamp();
 	pgstat_report_activity(STATE_RUNNING, rules[run->kind].activity);
 	StartTransactionCommand();
+	session_check_role();
 	if (!run->writes)
 		XactReadOnly = true;
 	PushActiveSnapshot(GetTransactionSnapshot());
@@ -124,6 +138,8 @@ run_transaction(Run *run)
 	if (run->writes && run->outcome == JOB_DONE)
 	{
 		PopActiveSnapshot();
+		/* also if it fails half-way */
+		run->committed = true;
 		CommitTransactionCommand();
 	}
 	else
@@ -190,9 +206,10 @@ run_attempts(JobKind kind, Slice body, Bytes *answer, bool writes)
 	{
 		session_begin_job(left_ms);
 		run.retry = false;
+		run.committed = false;
 		run_caught(&run);
 		run.may_retry = false;
-		session_end_job();
+		session_end_job(run.committed);
 		if (run.retry)
 			left_ms = (int) TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
 	} while (run.retry && left_ms > 0);

@@ -1,14 +1,18 @@
 /*-------------------------------------------------------------------------
  *
  * policy_cache.c
- *	  Plans of policy_query.c, kept from job to job.
+ *	  Queries and plans of policy_query.c, kept from job to job.
  *
- * A plan depends on more than can be listed: policies and rights on
+ * The rewritten query is good for all clients of a role.  Its plan is kept only
+ * if it holds nothing that the client at hand has had a say in (plan_watch.c);
+ * else each job plans for itself.
+ *
+ * Both depend on more than can be listed: policies and rights on
  * realtime.messages, tables that policies look into and their policies,
  * functions that were inlined, memberships of roles.  So whatever changes in one
- * of the catalogs concerned invalidates all of them; planning takes less than a
- * millisecond, and catalogs rest most of the time.  The search path is compared,
- * because a function's body is parsed with it when it is inlined.
+ * of the catalogs concerned invalidates all of them; making them takes less than a
+ * millisecond, and catalogs rest most of the time.  For plans the search path is
+ * compared, because a function's body is parsed with it when it is inlined.
  *
  * Invalidations come while locks are taken.  An entry is used if none came
  * between its making and the moment when all its relations are locked.
@@ -22,11 +26,13 @@
 #include "access/relation.h"
 #include "catalog/namespace.h"
 #include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
 #include "storage/lmgr.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
+#include "exec/plan_watch.h"
 #include "exec/policy_cache.h"
 
 /* Few roles are ever listed; beyond this the cache is begun anew. */
@@ -36,8 +42,8 @@ typedef struct CacheEntry
 {
 	Oid			role;
 	PolicyCommand command;
-	char	   *search_path;
 	PolicyQuery query;
+	char	   *search_path;	/* of its plan, if there is one */
 } CacheEntry;
 
 /* Counts what may have changed something. */
@@ -75,12 +81,13 @@ static void
 create_cache(void)
 {
 	static const int caches[] = {
-		AMOPOPID, AUTHMEMROLEMEM, AUTHOID, FOREIGNDATAWRAPPEROID,
+		AMOPOPID, AUTHMEMROLEMEM, AUTHOID, DATABASEOID, FOREIGNDATAWRAPPEROID,
 		FOREIGNSERVEROID, NAMESPACEOID, OPEROID, PROCOID, TYPEOID
 	};
 
 	cache_context = AllocSetContextCreate(TopMemoryContext, "realtime policies",
 										  ALLOCSET_DEFAULT_SIZES);
+	plan_watch_init();
 	CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
 	for (int i = 0; i < (int) lengthof(caches); i++)
 		CacheRegisterSyscacheCallback(caches[i], catalog_changed, (Datum) 0);
@@ -136,24 +143,22 @@ find_entry(PolicyCommand command)
 	{
 		CacheEntry *entry = entries[i];
 
-		if (entry->role == GetUserId() && entry->command == command &&
-			strcmp(entry->search_path, namespace_search_path) == 0)
+		if (entry->role == GetUserId() && entry->command == command)
 			return entry;
 	}
 	return NULL;
 }
 
 /*
- * Lock what a plan reads, as the plan cache does.
+ * Lock the relations of a range table, as the plan cache does.  A subquery that
+ * has one is a view.
  */
 static void
-lock_relations(const PlannedStmt *plan)
+lock_relations(List *rtable)
 {
 	ListCell   *cell;
 
-	if (plan == NULL)
-		return;
-	foreach(cell, plan->rtable)
+	foreach(cell, rtable)
 	{
 		RangeTblEntry *rte = lfirst_node(RangeTblEntry, cell);
 
@@ -164,9 +169,33 @@ lock_relations(const PlannedStmt *plan)
 }
 
 /*
+ * Lock what a query reads, at all its levels.
+ */
+static bool
+lock_query(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (!IsA(node, Query))
+		return expression_tree_walker(node, lock_query, context);
+	lock_relations(((Query *) node)->rtable);
+	return query_tree_walker((Query *) node, lock_query, context, 0);
+}
+
+/*
+ * Is there a plan that can be used now?
+ */
+static bool
+has_plan(const CacheEntry *entry)
+{
+	return entry->query.plan != NULL &&
+		strcmp(entry->search_path, namespace_search_path) == 0;
+}
+
+/*
  * Keep a fresh query.
  */
-static void
+static CacheEntry *
 keep(const PolicyQuery *query, PolicyCommand command)
 {
 	MemoryContext old = MemoryContextSwitchTo(cache_context);
@@ -174,11 +203,49 @@ keep(const PolicyQuery *query, PolicyCommand command)
 
 	entry->role = GetUserId();
 	entry->command = command;
-	entry->search_path = pstrdup(namespace_search_path);
 	entry->query.barrier = query->barrier;
-	entry->query.plan = copyObject(query->plan);
+	entry->query.query = copyObject(query->query);
 	entries[nentries++] = entry;
 	MemoryContextSwitchTo(old);
+	return entry;
+}
+
+/*
+ * Keep a plan, if none is kept yet.
+ */
+static void
+keep_plan(CacheEntry *entry, const PlannedStmt *plan)
+{
+	MemoryContext old = MemoryContextSwitchTo(cache_context);
+
+	if (entry->query.plan == NULL)
+	{
+		entry->search_path = pstrdup(namespace_search_path);
+		entry->query.plan = copyObject(unconstify(PlannedStmt *, plan));
+	}
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * A query with a plan.  The entry is the query's, NULL if it is not kept.
+ */
+static const PolicyQuery *
+with_plan(const PolicyQuery *query, CacheEntry *entry)
+{
+	PolicyQuery *result;
+	bool		shareable;
+
+	if (query->barrier != BARRIER_POLICIES)
+		return query;
+	if (entry != NULL && has_plan(entry))
+		return &entry->query;
+	result = palloc_object(PolicyQuery);
+	result->barrier = query->barrier;
+	result->query = query->query;
+	result->plan = plan_watch_make(query->query, &shareable);
+	if (entry != NULL && shareable && known_changes == changes)
+		keep_plan(entry, result->plan);
+	return result;
 }
 
 /*
@@ -194,16 +261,18 @@ policy_cache_get(Relation messages, PolicyCommand command)
 	entry = find_entry(command);
 	if (entry != NULL)
 	{
-		lock_relations(entry->query.plan);
+		if (has_plan(entry))
+			lock_relations(entry->query.plan->rtable);
+		else
+			(void) lock_query((Node *) entry->query.query, NULL);
 		if (known_changes == changes)
-			return &entry->query;
+			return with_plan(&entry->query, entry);
 		forget_if_changed();
+		entry = NULL;
 	}
 
 	fresh = policy_query_make(messages, command);
-	/* one that is good for the snapshot at hand only is not worth it */
-	if (known_changes == changes &&
-		(fresh->plan == NULL || !fresh->plan->transientPlan))
-		keep(fresh, command);
-	return fresh;
+	if (known_changes == changes)
+		entry = keep(fresh, command);
+	return with_plan(fresh, entry);
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * policy_cache.h
- *	  Plans of policy_query.c, kept from job to job.
+ *	  Queries and plans of policy_query.c, kept from job to job.
  *
  * src/exec/policy_cache.h
  *
@@ -18,8 +18,8 @@
 extern Relation policy_cache_open_messages(void);
 
 /*
- * policy_query_make() for the current user, likewise.  What it returns is good
- * until the next call, and its relations are locked.
+ * policy_query_make() for the current user, likewise, with a plan.  What it
+ * returns is good until the next call, and its relations are locked.
  */
 extern const PolicyQuery *policy_cache_get(Relation messages, PolicyCommand command);
 

@@ -19,7 +19,10 @@
  *
  * What a virtual row cannot have are system columns (tableoid, ctid, ...).  A
  * policy that looks at one has to be asked with a real row (probe.c), and so has
- * a table with rules, which are no business of ours.
+ * a table with rules, which are no business of ours, or one that others have
+ * given defaults, triggers or checks that would have a say in a real INSERT.
+ * Whether a row may be read does not depend on checks, and of triggers only on
+ * those that change it.
  *
  * src/exec/policy_query.c
  *
@@ -41,6 +44,7 @@
 #include "utils/lsyscache.h"
 
 #include "api/message_row.h"
+#include "api/messages_table.h"
 #include "exec/extension_object.h"
 #include "exec/policy_query.h"
 #include "pg_compat.h"
@@ -82,7 +86,7 @@ analyze(const char *command, const Oid *types, int ntypes)
  * something else of it.
  */
 static Query *
-rewritten_statement(PolicyCommand command)
+rewritten_statement(Relation messages, PolicyCommand command)
 {
 	static const Oid types[] = {TEXTOID, TEXTOID};
 	Query	   *query;
@@ -92,6 +96,11 @@ rewritten_statement(PolicyCommand command)
 		query = analyze(read_command, NULL, 0);
 	else
 		query = analyze(write_command, types, lengthof(types));
+	/* the name may have gone to another table since ours was opened */
+	if (rt_fetch(MESSAGES_INDEX, query->rtable)->relid != RelationGetRelid(messages))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("realtime.messages was replaced meanwhile")));
 
 	rewritten = QueryRewrite(query);
 	if (list_length(rewritten) != 1 ||
@@ -147,6 +156,16 @@ has_system_column(Node *node, void *depth)
 }
 
 /*
+ * Does a row that is not there tell what one that is there would?
+ */
+static bool
+virtual_row_tells(Relation messages, PolicyCommand command)
+{
+	return command == POLICY_READ ? messages_row_is_plain(messages) :
+		messages_insert_is_plain(messages);
+}
+
+/*
  * A query that evaluates an expression for each row of an array.
  */
 static Query *
@@ -163,12 +182,12 @@ virtual_query(Relation messages, Expr *expression, bool has_sublinks)
 }
 
 /*
- * Plan it.
+ * Plan it; the planner may scribble on what it is given.
  */
-static PlannedStmt *
-plan(Query *query)
+PlannedStmt *
+policy_query_plan(Query *query)
 {
-	return pg_plan_query(query, virtual_command, 0, NULL);
+	return pg_plan_query(copyObject(query), virtual_command, 0, NULL);
 }
 
 /*
@@ -187,14 +206,20 @@ policy_query_make(Relation messages, PolicyCommand command)
 	if (!MayUseSchema(RelationGetNamespace(messages), GetUserId()))
 		return result;
 	result->barrier = BARRIER_REAL_ROW;
-	statement = rewritten_statement(command);
+	statement = rewritten_statement(messages, command);
 	if (statement == NULL)
 		return result;
 	result->barrier = BARRIER_TABLE;
 	if (!MayRunQuery(statement))
 		return result;
-	result->barrier = BARRIER_NONE;
 	required = conditions(statement, command);
+	result->barrier = BARRIER_NONE;
+	if (required == NIL && command == POLICY_READ)
+		return result;
+	result->barrier = BARRIER_REAL_ROW;
+	if (!virtual_row_tells(messages, command))
+		return result;
+	result->barrier = BARRIER_NONE;
 	if (required == NIL)
 		return result;
 
@@ -204,7 +229,7 @@ policy_query_make(Relation messages, PolicyCommand command)
 	if (has_system_column((Node *) expression, &depth))
 		return result;
 	result->barrier = BARRIER_POLICIES;
-	result->plan = plan(virtual_query(messages, expression, statement->hasSubLinks));
+	result->query = virtual_query(messages, expression, statement->hasSubLinks);
 	return result;
 }
 
@@ -307,8 +332,9 @@ policy_query_single(Relation messages, PolicyCommand command,
 	Query	   *query = virtual_query(messages, expression, policy->hassublinks);
 	int			depth = 0;
 
-	if (has_system_column((Node *) expression, &depth))
+	if (!messages_row_is_plain(messages) ||
+		has_system_column((Node *) expression, &depth))
 		return NULL;
 	AcquireRewriteLocks(query, true, false);
-	return plan(linitial_node(Query, QueryRewrite(query)));
+	return policy_query_plan(linitial_node(Query, QueryRewrite(query)));
 }

@@ -29,15 +29,16 @@ typedef enum PolicyBarrier
 	BARRIER_SCHEMA,				/* no right to use the schema: closed */
 	BARRIER_TABLE,				/* no right to the command: closed */
 	BARRIER_NONE,				/* row-level security does not apply: open */
-	BARRIER_POLICIES,			/* open where the plan says true */
+	BARRIER_POLICIES,			/* open where the query says true */
 	BARRIER_REAL_ROW			/* only a row that is there can tell */
 } PolicyBarrier;
 
 typedef struct PolicyQuery
 {
 	PolicyBarrier barrier;
-	PlannedStmt *plan;			/* of BARRIER_POLICIES: one boolean column,
-								 * parameter $1 the rows */
+	Query	   *query;			/* of BARRIER_POLICIES: one boolean column,
+								 * parameter $1 the rows; rewritten */
+	PlannedStmt *plan;			/* of it, from the cache only */
 } PolicyQuery;
 
 /*
@@ -48,10 +49,16 @@ extern Relation policy_open_messages(void);
 
 /*
  * Find out what the current user may do, as PostgreSQL would.  Raises what
- * planning the real statement would raise.  All in the current memory context;
+ * rewriting the real statement would raise.  All in the current memory context;
  * there must be an active snapshot.
  */
 extern PolicyQuery *policy_query_make(Relation messages, PolicyCommand command);
+
+/*
+ * A plan for a query, which stays as it is.  It may be good for this client
+ * only; see plan_watch.c.
+ */
+extern PlannedStmt *policy_query_plan(Query *query);
 
 /*
  * Copies of the policies that apply to the current user, in the order of their
@@ -64,8 +71,8 @@ extern Expr *policy_query_expression(const RowSecurityPolicy *policy,
 									 PolicyCommand command);
 
 /*
- * A plan for one policy by itself, like that of BARRIER_POLICIES; NULL if it
- * looks at a system column.
+ * A plan for one policy by itself, like that of BARRIER_POLICIES; NULL if only a
+ * row that is there can tell.
  */
 extern PlannedStmt *policy_query_single(Relation messages, PolicyCommand command,
 										const RowSecurityPolicy *policy);

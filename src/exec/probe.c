@@ -6,7 +6,7 @@
  * This is upstream's way (supabase.md 7.2, 7.3): slow, because every question
  * costs a transaction id and WAL, but without any doubt, because the statements
  * are real.  realtime.authorization = 'probe' wants it, and policies that look at
- * system columns need it.  The tests hold policy_query.c to what comes out here.
+ * system columns need it, as does a table that is not as we made it.  The tests hold policy_query.c to what comes out here.
  *
  * The rows to be selected are inserted as the owner of the table, whom its
  * policies do not concern even where they are forced upon him.  Nothing that is

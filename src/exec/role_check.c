@@ -16,10 +16,13 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "catalog/pg_auth_members.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
+#include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/catcache.h"
 #include "utils/syscache.h"
 #include "utils/varlena.h"
 
@@ -99,14 +102,50 @@ check_attributes(Form_pg_authid form, RoleRefusal *refusal)
 }
 
 /*
+ * Find a role with power over the server that a role is a member of, directly or
+ * not, whether it inherits from it or not: the extension's script refuses to
+ * have realtime_executor be one.  Returns its name, NULL if there is none.
+ */
+static const char *
+find_powerful_group(Oid member)
+{
+	CatCList   *list = SearchSysCacheList1(AUTHMEMMEMROLE, ObjectIdGetDatum(member));
+	const char *found = NULL;
+
+	check_stack_depth();
+	for (int i = 0; i < list->n_members && found == NULL; i++)
+	{
+		Oid			group = ((Form_pg_auth_members) GETSTRUCT(&list->members[i]->tuple))->roleid;
+		HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(group));
+		RoleRefusal ignored;
+
+		if (!HeapTupleIsValid(tuple))
+			continue;
+		if (!check_attributes((Form_pg_authid) GETSTRUCT(tuple), &ignored))
+			found = pstrdup(NameStr(((Form_pg_authid) GETSTRUCT(tuple))->rolname));
+		ReleaseSysCache(tuple);
+		if (found == NULL)
+			found = find_powerful_group(group);
+	}
+	ReleaseSysCacheList(list);
+	return found;
+}
+
+/*
  * Look at what the role is a member of, and who is a member of it.
  */
 static bool
 check_memberships(Oid role, const char *name, Oid messages, RoleRefusal *refusal)
 {
+	const char *group;
+
 	if (has_privs_of_role(role, owner_of(messages)))
 		return refuse(refusal, "it has the rights of the owner of realtime.messages",
 					  "Take it out of realtime.jwt_roles.");
+	group = find_powerful_group(role);
+	if (group != NULL)
+		return refuse(refusal, psprintf("it is a member of the powerful role \"%s\"", group),
+					  "Revoke that membership, or take the role out of realtime.jwt_roles.");
 	if (!MaySetRole(get_role_oid(EXECUTOR_ROLE, false), role))
 		return refuse(refusal, "role \"" EXECUTOR_ROLE "\" is no member of it",
 					  psprintf("GRANT %s TO " EXECUTOR_ROLE ", or call realtime.setup_api_roles().",

@@ -3,11 +3,12 @@
  * session.c
  *	  The database session of an executor, kept as it began.
  *
- * What runs in here was written by others: policies and the functions they
- * call, for one client after the other.  A transaction that is rolled back takes
- * most of what they did with it; the rest is dropped after each job, and before
- * each job the session is compared with what it was at its start.  One that
- * differs is given up, with the process: a leaked role would be a hole.
+ * What runs in here was written by others: policies, triggers and the functions
+ * they call, for one client after the other.  A transaction that is rolled back
+ * takes most of what they did with it.  The rest is dropped after each job, as
+ * are the settings that a committed one leaves, and before each job the session
+ * is compared with what it was at its start.  One that differs is given up, with
+ * the process: a leaked role would be a hole.
  *
  * A job has realtime.statement_timeout.  A function may catch that and go on;
  * one that does is ended with the whole process a little later, which nothing
@@ -21,31 +22,47 @@
 
 #include <limits.h>
 
+#include "access/htup_details.h"
 #include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_authid.h"
 #include "commands/prepare.h"
+#include "commands/sequence.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/lock.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
+#include "utils/plancache.h"
+#include "utils/syscache.h"
 #include "utils/timeout.h"
 
 #include "exec/session.h"
 #include "guc.h"
+#include "served_database.h"
 
 /* What a job that does not heed its timeout gets on top of it. */
 #define LAST_CHANCE_MS 1000
 
-/* What authorise.c sets for each job; empty or absent in between. */
-static const char *const job_settings[] = {
+/*
+ * What is as it was at the start between jobs: what authorise.c sets for each of
+ * them, empty or absent then, and what gives their SQL its meaning.
+ */
+static const char *const compared_settings[] = {
 	"role",
 	"realtime.topic",
 	"realtime.channel_name",
 	"request.jwt.claims",
 	"request.jwt.claim.sub",
 	"request.jwt.claim.role",
-	"request.headers"
+	"request.headers",
+	"search_path",
+	"row_security",
+	"session_replication_role",
+	"default_transaction_isolation",
+	"default_transaction_read_only",
+	"default_transaction_deferrable"
 };
 
 /*
@@ -64,7 +81,7 @@ static const struct
 };
 
 static Oid	login_role;
-static char *settings_at_start[lengthof(job_settings)];
+static char *settings_at_start[lengthof(compared_settings)];
 static TimeoutId last_chance;
 static volatile sig_atomic_t out_of_time = false;
 
@@ -105,17 +122,17 @@ setting(const char *name)
 }
 
 /*
- * Remember the settings that jobs change.
+ * Remember the settings that are compared.
  */
 static void
 remember_settings(void)
 {
-	for (int i = 0; i < (int) lengthof(job_settings); i++)
+	for (int i = 0; i < (int) lengthof(compared_settings); i++)
 	{
 		if (settings_at_start[i])
 			pfree(settings_at_start[i]);
 		settings_at_start[i] = MemoryContextStrdup(TopMemoryContext,
-												   setting(job_settings[i]));
+												   setting(compared_settings[i]));
 	}
 }
 
@@ -133,12 +150,55 @@ apply_configuration(void)
 }
 
 /*
+ * An attribute of the role that we logged in as which it should not have; NULL
+ * if there is none.
+ */
+static const char *
+excessive_attribute(void)
+{
+	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(login_role));
+	Form_pg_authid form;
+	const char *attribute;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for role %u", login_role);
+	form = (Form_pg_authid) GETSTRUCT(tuple);
+	attribute = form->rolsuper ? "SUPERUSER" :
+		form->rolcreaterole ? "CREATEROLE" :
+		form->rolcreatedb ? "CREATEDB" :
+		form->rolreplication ? "REPLICATION" :
+		form->rolbypassrls ? "BYPASSRLS" :
+		form->rolinherit ? "INHERIT" : NULL;
+	ReleaseSysCache(tuple);
+	return attribute;
+}
+
+/*
+ * End the process if the role is not what the extension's script has made.
+ */
+void
+session_check_role(void)
+{
+	const char *attribute = excessive_attribute();
+
+	if (attribute != NULL)
+		ereport(FATAL,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("role \"" EXECUTOR_ROLE "\" has %s and is not safe to use", attribute),
+				 errdetail("What policies call could make use of it."),
+				 errhint("ALTER ROLE " EXECUTOR_ROLE " NO%s", attribute)));
+}
+
+/*
  * Set up.
  */
 void
 session_init(void)
 {
 	login_role = GetSessionUserId();
+	StartTransactionCommand();
+	session_check_role();
+	CommitTransactionCommand();
 	last_chance = RegisterTimeout(USER_TIMEOUT, end_process);
 	before_shmem_exit(at_exit, (Datum) 0);
 	for (int i = 0; i < (int) lengthof(fixed_settings); i++)
@@ -161,6 +221,20 @@ no_settings_pending(void)
 }
 
 /*
+ * Has the session made a schema for temporary tables?  Nothing takes it away
+ * again, and it is searched first.
+ */
+static bool
+has_temp_schema(void)
+{
+	Oid			schema;
+	Oid			toast_schema;
+
+	GetTempNamespaceState(&schema, &toast_schema);
+	return OidIsValid(schema);
+}
+
+/*
  * What of the session is not as it was; NULL if nothing.
  */
 static const char *
@@ -179,10 +253,12 @@ difference(void)
 		return "security context";
 	if (!no_settings_pending())
 		return "stack of settings";
-	for (int i = 0; i < (int) lengthof(job_settings); i++)
+	if (has_temp_schema())
+		return "temporary schema";
+	for (int i = 0; i < (int) lengthof(compared_settings); i++)
 	{
-		if (strcmp(setting(job_settings[i]), settings_at_start[i]) != 0)
-			return job_settings[i];
+		if (strcmp(setting(compared_settings[i]), settings_at_start[i]) != 0)
+			return compared_settings[i];
 	}
 	return NULL;
 }
@@ -243,12 +319,17 @@ session_stop_clock(void)
 }
 
 /*
- * After each job.
+ * After each job: what DISCARD does, without what cannot be there or is compared
+ * before the next one.
  */
 void
-session_end_job(void)
+session_end_job(bool committed)
 {
 	Assert(!IsTransactionState());
 	LockReleaseSession(USER_LOCKMETHOD);	/* pg_advisory_lock() */
 	DropAllPreparedStatements();
+	ResetSequenceCaches();
+	ResetPlanCache();			/* see plan_watch.c; functions keep plans, too */
+	if (committed)
+		ResetAllOptions();		/* a rollback does that by itself */
 }

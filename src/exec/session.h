@@ -27,8 +27,14 @@ extern void session_begin_job(int timeout_ms);
 extern void session_stop_clock(void);
 
 /*
+ * Within a job's transaction: ends the process if the role that it logged in as
+ * has got more power than what runs here should find.
+ */
+extern void session_check_role(void);
+
+/*
  * After each job, whose transaction has ended: drops what outlives one.
  */
-extern void session_end_job(void);
+extern void session_end_job(bool committed);
 
 #endif							/* REALTIME_SESSION_H */

@@ -5,14 +5,15 @@
  *
  * The hub's own jobs come first, then calls and authorisations by turns, each
  * kind in the order of arrival: a flood of one kind, which may take no more
- * than a token or a wrong key, must not starve the other.  Every job gets exactly one answer: an executor's, or
- * one of ours where there is no room for it (JOB_BUSY at once), where it has
- * waited longer than clients do (JOB_BUSY), or where nobody can run it.
+ * than a token or a wrong key, must not starve the other.  Every job gets
+ * exactly one answer: an executor's, or one of ours where there is no room for
+ * it (JOB_BUSY at once), where it has waited longer than clients do (JOB_BUSY),
+ * or where nobody can run it.
  *
  * What waits is bounded by realtime.max_queued_jobs, for calls by half of it,
  * each with JOB_MAX_BODY at most: 96 MB with the defaults, if clients use all
- * of their tokens' bytes.
- * The hub's own jobs are one at a time (hub/recorder.c) and not counted.
+ * of their tokens' bytes.  The hub's own jobs are one at a time
+ * (hub/recorder.c) and not counted.
  *
  * Who runs jobs is executors.c, which asks here and is not known here.
  *

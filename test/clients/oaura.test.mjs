@@ -7,14 +7,10 @@ import { randomUUID } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import { database, dialects, disconnect, listener, patience, subscribe, url, waitFor } from './support.mjs'
 
-let db
-before(async () => { db = await database() })
-after(async () => { await db.end() })
-
 const endpoint = `${url}/functions/v1/realtime-publish`
 
 // A new agent, with what its backend knows.
-async function createAgent () {
+async function createAgent (db) {
   const { rows: [{ agent_id: id, api_key: apiKey }] } = await db.query('SELECT * FROM realtime.create_agent()')
   const one = async (sql, ...values) => Object.values((await db.query(sql, values)).rows[0])[0]
 
@@ -51,15 +47,19 @@ async function widget (client, name) {
 
 function agentChannels (dialect) {
   describe(dialect.name, { concurrency: false, timeout: patience * 6 }, () => {
-    let agent, client, names, user, conversation
+    let db, agent, client, names, user, conversation
     before(async () => {
-      agent = await createAgent()
+      db = await database()
+      agent = await createAgent(db)
       client = dialect.connect()
       user = `user_${randomUUID()}`
       conversation = randomUUID()
       names = [await agent.userChannel(user), await agent.conversationChannel(conversation)]
     })
-    after(() => disconnect(client))
+    after(async () => {
+      await disconnect(client)
+      await db.end()
+    })
 
     test('the names are made of ids and an HMAC', () => {
       const [list, thread] = names
@@ -119,7 +119,7 @@ function agentChannels (dialect) {
 
     test('a name with another signature is refused', async () => {
       const [list, thread] = names
-      const other = await createAgent()
+      const other = await createAgent(db)
       const bad = [
         list.replace(/[0-9a-f]$/, (digit) => digit === '0' ? '1' : '0'),
         thread.replace(/[0-9a-f]$/, (digit) => digit === '0' ? '1' : '0'),
@@ -197,7 +197,7 @@ function agentChannels (dialect) {
     })
 
     test('a new signing key puts the widgets out, which come back by the new names', async () => {
-      const other = await createAgent()
+      const other = await createAgent(db)
       const stays = await widget(client, await other.conversationChannel(conversation))
       const list = await widget(client, names[0])
       const thread = await widget(client, names[1])
@@ -239,7 +239,7 @@ function agentChannels (dialect) {
     })
 
     test('an agent that is disabled has no channels', async () => {
-      const gone = await createAgent()
+      const gone = await createAgent(db)
       const thread = await widget(client, await gone.conversationChannel(conversation))
       await db.query('UPDATE realtime.agents SET enabled = false WHERE agent_id = $1', [gone.id])
       await waitFor(() => thread.statuses.includes('CLOSED'), 'CLOSED')

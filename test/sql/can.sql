@@ -68,6 +68,21 @@ COMMIT;
 DROP POLICY sys ON realtime.messages;
 SELECT count(*) FROM realtime.messages;
 
+-- what others gave the table
+CREATE POLICY all_of_it ON realtime.messages TO anon USING (true);
+ALTER TABLE realtime.messages ADD CONSTRAINT no_room CHECK (topic !~ '^room');
+SELECT action, allowed, regexp_replace(reason, '\d{4}_\d\d_\d\d', '<day>') AS reason FROM realtime.can('anon', '{}', 'room:1');
+ALTER TABLE realtime.messages DROP CONSTRAINT no_room;
+CREATE FUNCTION test.veto() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE insufficient_privilege USING MESSAGE = 'closed'; END$$;
+CREATE TRIGGER veto BEFORE INSERT ON realtime.messages FOR EACH ROW WHEN (new.extension = 'presence') EXECUTE FUNCTION test.veto();
+SELECT action, allowed, reason FROM realtime.can('anon', '{}', 'room:1') WHERE action LIKE '%write';
+DROP TRIGGER veto ON realtime.messages;
+DROP POLICY all_of_it ON realtime.messages;
+-- topics that nobody can join
+SELECT allowed FROM realtime.can('anon', '{}', repeat('x', 247));	-- fails
+SELECT allowed FROM realtime.can('anon', '{}', '');	-- fails
+SELECT count(*) FROM realtime.can('anon', '{}', repeat('x', 246));
+
 -- rights on the table and on the schema
 REVOKE SELECT ON realtime.messages FROM anon;
 SELECT action, allowed, reason FROM realtime.can('anon', '{}', 'room:1');

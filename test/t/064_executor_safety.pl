@@ -6,6 +6,7 @@
 use strict;
 use warnings;
 
+use IO::Socket::INET;
 use PostgreSQL::Test::Utils;
 use RealtimeServer;
 use Test::More;
@@ -65,6 +66,18 @@ sub join_private
 
 	$client->abandon;
 	return $result;
+}
+
+# POST /functions/v1/realtime-publish.
+sub post_publish
+{
+	my ($key, $body) = @_;
+	my $socket = IO::Socket::INET->new(PeerAddr => "127.0.0.1:$server->{port}") or die "could not connect: $!";
+
+	print $socket "POST /functions/v1/realtime-publish HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+	  . "X-Api-Key: $key\r\nContent-Type: application/json\r\nContent-Length: " . length($body) . "\r\n\r\n$body";
+	local $/;
+	return <$socket>;
 }
 
 sub executor_pid
@@ -192,6 +205,99 @@ for my $round (1 .. 3)
 is($wrong, 0, 'each client is asked for by its own role, with errors between them');
 is(executor_pid(), $executor, 'all in the same executor');
 
+# A function that looks at the claims and is declared IMMUTABLE, wrongly, is
+# evaluated while a plan is made: such a plan may not serve two clients.
+$server->sql(<<'SQL');
+CREATE FUNCTION test.me() RETURNS text LANGUAGE sql IMMUTABLE
+	AS $$SELECT current_setting('request.jwt.claims')::jsonb ->> 'sub'$$;
+CREATE FUNCTION test.me_too() RETURNS text LANGUAGE sql STABLE AS 'SELECT test.me()';
+CREATE FUNCTION test.me_inside() RETURNS text LANGUAGE plpgsql STABLE AS 'BEGIN RETURN test.me(); END';
+CREATE FUNCTION test.me_definer() RETURNS text LANGUAGE sql IMMUTABLE SECURITY DEFINER SET search_path = pg_catalog
+	AS $$SELECT current_setting('request.jwt.claims')::jsonb ->> 'sub'$$;
+CREATE POLICY mine_inside ON realtime.messages FOR SELECT TO authenticated USING (topic = 'user inside-' || test.me_inside());
+CREATE POLICY mine_definer ON realtime.messages FOR SELECT TO authenticated USING (topic = 'user definer-' || test.me_definer());
+CREATE POLICY mine ON realtime.messages FOR SELECT TO authenticated USING (topic = 'user-' || test.me());
+CREATE POLICY mine_too ON realtime.messages FOR SELECT TO authenticated USING (topic = 'user too-' || test.me_too());
+SQL
+for my $round (1 .. 2)
+{
+	for my $who (qw(alice bob))
+	{
+		for my $whose (qw(alice bob))
+		{
+			for my $room (map { "$_-$whose" } 'user', 'user too', 'user inside', 'user definer')
+			{
+				my $result = join_private($room, $server->token(role => 'authenticated', sub => $who));
+
+				like($result, $who eq $whose ? qr/^ok$/ : qr/^Unauthorized/, "round $round: $who in $room");
+			}
+		}
+	}
+}
+is(executor_pid(), $executor, 'all by the same executor');
+$server->sql(join ';', map { "DROP POLICY $_ ON realtime.messages" } qw(mine mine_too mine_inside mine_definer));
+
+#
+# What is committed leaves nothing in the session either
+#
+my $agent_key = $server->sql(q{SELECT api_key FROM realtime.create_agent('an-agent')});
+$server->sql(<<'SQL');
+CREATE TABLE test.tried (what text, error text);
+CREATE FUNCTION test.try(command text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+	EXECUTE command;
+	INSERT INTO test.tried VALUES (command, 'done');
+EXCEPTION WHEN OTHERS THEN
+	INSERT INTO test.tried VALUES (command, SQLERRM);
+END
+$$;
+CREATE SEQUENCE test.numbers;
+CREATE FUNCTION test.leave() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM set_config('search_path', 'leak', false), set_config('test.leak', 'x', false),
+			set_config('default_transaction_read_only', 'on', false),
+			set_config('row_security', 'off', false),
+			set_config('request.jwt.claims', '{"sub": "bob"}', false),
+			pg_advisory_lock(42), test.try('SELECT nextval(''test.numbers'')'),
+			test.try('CREATE TEMP TABLE members (role name, topic text)');
+	RETURN NULL;
+END
+$$;
+GRANT USAGE ON SCHEMA test TO PUBLIC;
+SQL
+for my $table ('messages', 'commits')
+{
+	$server->sql("TRUNCATE test.tried; CREATE TRIGGER leave AFTER INSERT ON realtime.$table FOR EACH ROW EXECUTE FUNCTION test.leave()");
+	if ($table eq 'messages')
+	{
+		like(post_publish($agent_key, '{"conversationId": "c"}'), qr/"ok": ?true/, 'a call that commits');
+	}
+	else
+	{
+		$server->publish('public', 1);
+	}
+	wait_for(sub { $server->sql(q{SELECT count(*) > 0 FROM test.tried WHERE what LIKE 'CREATE TEMP%'}) eq 't' }, "the trigger on $table");
+	$server->sql("DROP TRIGGER leave ON realtime.$table");
+	like($server->sql(q{SELECT DISTINCT error FROM test.tried WHERE what LIKE 'CREATE TEMP%'}),
+		qr/^cannot create temporary table within security-restricted operation$/, "$table: no temporary table");
+	is(join_private('clean'), 'ok', "$table: the next client finds nothing of it");
+	is(join_private('for authenticated'), 'ok', "$table: and is asked for as ever");
+	like(post_publish($agent_key, '{"conversationId": "c"}'), qr/"ok": ?true/, "$table: another call commits");
+	is(executor_pid(), $executor, "$table: in the same executor");
+}
+
+# a role that has become too powerful ends the executor, and the next one
+my $log_offset = -s $node->logfile;
+$server->sql('ALTER ROLE realtime_executor BYPASSRLS');
+isnt(join_private('open'), 'ok', 'an executor whose role bypasses row-level security decides nothing');
+$node->wait_for_log(qr/FATAL: .*role "realtime_executor" has BYPASSRLS and is not safe to use\n.*\n.*HINT: +ALTER ROLE realtime_executor NOBYPASSRLS/, $log_offset);
+wait_for(sub { (() = slurp_file($node->logfile, $log_offset) =~ /has BYPASSRLS/g) >= 3 }, 'the next ones to end when they start');
+$server->sql('ALTER ROLE realtime_executor NOBYPASSRLS');
+wait_for(sub { (eval { join_private('open') } // '') eq 'ok' }, 'an executor whose role is as it was');
+my @ends = slurp_file($node->logfile, $log_offset) =~ /has BYPASSRLS/g;
+cmp_ok(scalar @ends, '<', 20, 'which was not tried again without a pause: ' . @ends);
+$executor = executor_pid();
+
 # rights that are taken away are gone at the next join
 is(join_private('for authenticated'), 'ok', 'a member');
 $server->sql(q{DELETE FROM test.members WHERE topic = 'for authenticated'});
@@ -260,7 +366,10 @@ CREATE ROLE no_member;
 CREATE ROLE "Quoted, name";
 CREATE ROLE an_owner;
 CREATE ROLE owners_member IN ROLE an_owner;
-GRANT a_superuser, a_replica, a_creator, an_owner, owners_member, "Quoted, name", pg_read_all_data TO realtime_executor;
+CREATE ROLE reads_all NOINHERIT IN ROLE pg_read_all_data;
+CREATE ROLE reads_indirectly IN ROLE reads_all;
+CREATE ROLE creators_member IN ROLE a_creator;
+GRANT reads_all, reads_indirectly, creators_member, a_superuser, a_replica, a_creator, an_owner, owners_member, "Quoted, name", pg_read_all_data TO realtime_executor;
 GRANT USAGE ON SCHEMA realtime TO "Quoted, name";
 GRANT SELECT ON realtime.messages TO "Quoted, name";
 CREATE POLICY quoted ON realtime.messages TO "Quoted, name" USING (topic = 'open');
@@ -278,6 +387,9 @@ my %refused = (
 	postgres          => 'it is a superuser',
 	an_owner          => 'it has the rights of the owner of realtime.messages',
 	owners_member     => 'it has the rights of the owner of realtime.messages',
+	reads_all         => 'it is a member of the powerful role "pg_read_all_data"',
+	reads_indirectly  => 'it is a member of the powerful role "pg_read_all_data"',
+	creators_member   => 'it is a member of the powerful role "a_creator"',
 );
 $server->sql('ALTER TABLE realtime.messages OWNER TO an_owner');
 $server->reconfigure('realtime.jwt_roles' => 'anon, authenticated, service_role, "Quoted, name", '
@@ -320,6 +432,7 @@ INSERT INTO test.deeds VALUES
 	('loop', 'DO $do$ BEGIN LOOP END LOOP; END $do$'),
 	('lock', 'SELECT FROM test.locked'),
 	('raise', 'DO $do$ BEGIN RAISE ''not today''; END $do$'),
+	('cast', $$SELECT (current_setting('request.jwt.claims')::jsonb ->> 'sub')::integer$$),
 	('hang on', 'SELECT test.hang_on()'),
 	('reset timeout', $$SELECT set_config('statement_timeout', '0', false), set_config('lock_timeout', '0', false), pg_sleep(60)$$);
 SQL
@@ -330,6 +443,7 @@ $holder->query_safe('BEGIN; LOCK TABLE test.locked');
 my $listener = $server->member('public');
 my $slow = $server->client(apikey => $token);
 for my $case (
+	[ 'cast', 0, 0.9, qr/^Unauthorized: / ],
 	[ 'lock', 0.2, 0.9, qr/^QueryCanceled: / ],
 	[ 'sleep', 1, 4, qr/^QueryCanceled: / ],
 	[ 'loop', 1, 4, qr/^QueryCanceled: / ],
@@ -385,6 +499,7 @@ is(executor_pid(), $executor, 'and only that');
 #
 my $log = slurp_file($node->logfile);
 like($log, qr/realtime executor could not authorise: not today\n.*DETAIL: +SQLSTATE is P0001/, 'the log tells of errors in policies');
+like($log, qr/realtime executor could not authorise: an error in the data\n.*DETAIL: +SQLSTATE is 22P02/, 'not what is wrong with the data');
 like($log, qr/realtime executor could not authorise: canceling statement due to statement timeout/, 'of timeouts');
 like($log, qr/realtime executor could not authorise: canceling statement due to lock timeout/, 'of locks');
 like($log, qr/realtime executor ends, because what it ran did not heed realtime.statement_timeout/, 'and of those that do not heed them');

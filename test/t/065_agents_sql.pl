@@ -27,8 +27,31 @@ sub post
 		'keyHash', encode(sha256('$key'), 'hex'), 'body', '{"endUserId": "u"}'::jsonb))};
 }
 
+# Made-up names of conversations are tried with every key; that takes so little
+# that those who ask with them get their answers.
+sub try_many
+{
+	$server->sql(q{SELECT count(realtime.create_agent('many-' || n)) FROM generate_series(1, 1000) n});
+	my @good = map { $server->sql("SELECT realtime.conversation_channel('$_', 'c')") } qw(many-1 many-500 many-1000);
+	my @bad = map { "conv-c$_-" . 'ab' x 32 } 1 .. 250;
+	my $json = JSON::PP->new->canonical->encode({ names => [ @good[ 0, 1 ], @bad, $good[2], $good[0], 'conv-c', 'conv-' . 'ab' x 32 ] });
+	my $answer = $server->sql(qq{
+		SET statement_timeout = '400ms';
+		SELECT string_agg(c.place::text, ' ' ORDER BY c.place) FROM realtime.check_channels('$json') r,
+			jsonb_array_elements(r.body -> 'channels') WITH ORDINALITY c(channel, place)
+		WHERE (c.channel ->> 'valid')::boolean});
+
+	is($answer, '1 2 253 254', 'good names among 252 others and 1000 agents');
+	is($server->sql(q{SELECT status || (body ->> 'error') FROM realtime.check_channels(
+		jsonb_build_object('names', (SELECT jsonb_agg('conv-' || n) FROM generate_series(1, 257) n)))}),
+		'400there must be no more than 256 names', 'and not more than that at once');
+	$server->sql(q{DELETE FROM realtime.agents WHERE agent_id LIKE 'many-%'});
+	return;
+}
+
 # The mode that gateways are told.
 is(check_channels()->{mode}, 'off', 'auto, and no agent: off');
+try_many();
 my $key = $server->sql(q{SELECT api_key FROM realtime.create_agent('acme')});
 is(check_channels()->{mode}, 'require', 'auto, and an agent: require');
 my $name = $server->sql(q{SELECT realtime.user_channel('acme', 'u')});

@@ -43,6 +43,47 @@ wait_for(sub { $server->sql(q{SELECT count(*) FROM pg_stat_activity WHERE usenam
 	'an executor to connect');
 pass('but executors');
 
+# Whoever gives clients' roles all that is to come gives them nothing of this;
+# nor is a role too powerful that has its power from others.
+$server->sql(q{CREATE ROLE reader NOINHERIT IN ROLE pg_read_all_data});
+$server->sql('CREATE DATABASE generous');
+$node->safe_psql('generous', q{
+	ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO anon, PUBLIC, realtime_executor;
+	ALTER DEFAULT PRIVILEGES GRANT ALL ON FUNCTIONS TO anon, realtime_executor;
+	CREATE SCHEMA realtime;
+	CREATE TABLE realtime.mine ();
+	CREATE FUNCTION realtime.mine() RETURNS integer LANGUAGE sql RETURN 1;
+	CREATE EXTENSION realtime});
+$server->reconfigure('realtime.jwt_roles' => 'anon, reader');
+wait_for(sub { $node->safe_psql('generous', 'SHOW realtime.jwt_roles') eq 'anon, reader' }, 'the setting');
+(undef, undef, $warning) = $node->psql('generous', 'SELECT realtime.setup_api_roles()');
+like($warning, qr/role "reader" is too powerful for a token/, 'a member of a powerful role is refused');
+$server->reconfigure('realtime.jwt_roles' => 'anon');
+my $granted = q{
+	SELECT string_agg(DISTINCT format('%s %s', coalesce(nullif(a.grantee, 0)::regrole::text, 'PUBLIC'), a.object), E'\\n')
+	FROM (SELECT x.grantee, c.relname::text AS object FROM pg_class c, aclexplode(c.relacl) x
+		  WHERE c.relnamespace = 'realtime'::regnamespace AND x.grantee <> c.relowner
+		  UNION ALL
+		  SELECT x.grantee, p.proname FROM pg_proc p, aclexplode(p.proacl) x
+		  WHERE p.pronamespace = 'realtime'::regnamespace AND x.grantee NOT IN (p.proowner, 0)) a
+	WHERE a.object <> 'mine'};
+# partitions that are made later, too
+$node->safe_psql('generous', q{
+	SELECT realtime.drop_partition(i.inhrelid::regclass) FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+	WHERE i.inhparent IN ('realtime.messages'::regclass, 'realtime.commits'::regclass) AND c.relname !~ '_default$'});
+like($node->safe_psql('generous', 'SELECT action FROM realtime.maintain()'), qr/created/, 'partitions are made again');
+my $generous = $node->safe_psql('generous', $granted);
+$node->safe_psql('generous', q{
+	DROP EXTENSION realtime; DROP SCHEMA realtime CASCADE;
+	ALTER DEFAULT PRIVILEGES REVOKE ALL ON TABLES FROM anon, PUBLIC, realtime_executor;
+	ALTER DEFAULT PRIVILEGES REVOKE ALL ON FUNCTIONS FROM anon, realtime_executor;
+	CREATE EXTENSION realtime});
+$node->psql('generous', 'SELECT realtime.setup_api_roles()');
+is($generous, $node->safe_psql('generous', $granted), 'default privileges change nothing');
+like($generous, qr/^anon messages$/m, 'as little as ever');
+$node->safe_psql('generous', 'DROP EXTENSION realtime');
+$server->sql('DROP DATABASE generous');
+
 # One role for all databases, closed ones as well; what is not as it should be
 # is not taken.
 $server->sql('CREATE DATABASE second');

@@ -80,6 +80,50 @@ test_vector(const char *name, const char *hmac)
 	free(hex);
 }
 
+/* A verifier says of each channel and secret what channel_verify() says. */
+static void
+test_verifier(void)
+{
+	static const char *const secrets[] = {SECRET, "another", "", SECRET};
+	ChannelVerifier *verifier = channel_verifier_new();
+	bool		same = verifier != NULL;
+	int			good = 0;
+
+	for (int s = 0; same && s < lengthof(secrets); s++)
+	{
+		Slice		secret = slice_make(secrets[s], strlen(secrets[s]));
+
+		same = channel_verifier_use(verifier, secret);
+		for (int i = 0; same && i < lengthof(vectors); i++)
+		{
+			Bytes		text;
+
+			bytes_init(&text);
+			bytes_printf(&text, "%s-%s", vectors[i].name, vectors[i].hmac);
+			for (size_t at = 0; same && at <= text.len; at++)
+			{
+				Slice		channel;
+				ChannelParts parts;
+				bool		verified;
+
+				if (at < text.len)
+					text.data[at] ^= 1;
+				channel = exact(bytes_slice(&text));
+				verified = channel_split(channel, &parts) && channel_verifier_check(verifier, &parts);
+				same = verified == channel_verify(channel, secret);
+				good += verified;
+				release(channel);
+				if (at < text.len)
+					text.data[at] ^= 1;
+			}
+			bytes_free(&text);
+		}
+	}
+	ok(same, "a verifier says the same, with any byte changed");
+	ok(good == 2 * lengthof(vectors), "and yes where the secret is right");
+	channel_verifier_free(verifier);
+}
+
 int
 main(void)
 {
@@ -93,6 +137,8 @@ main(void)
 	ok(channel_hmac(B("what do ya want for nothing?"), B("Jefe"), hex), "RFC 4231");
 	is_text(slice_make(hex, sizeof(hex)),
 			"5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843", "test case 2");
+
+	test_verifier();
 
 	ok(channel_hmac(slice_make(NULL, 0), B(SECRET), hex), "an empty name has an hmac");
 	bytes_init(&text);

@@ -1,0 +1,24 @@
+/*-------------------------------------------------------------------------
+ *
+ * plan_watch.h
+ *	  Has planning asked anybody whose answer may be another for the next client?
+ *
+ * src/exec/plan_watch.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef REALTIME_PLAN_WATCH_H
+#define REALTIME_PLAN_WATCH_H
+
+#include "nodes/plannodes.h"
+
+/* From here on functions are watched; once per process. */
+extern void plan_watch_init(void);
+
+/*
+ * policy_query_plan().  *shareable is set if the plan holds nothing that a
+ * function of a user has said.
+ */
+extern PlannedStmt *plan_watch_make(Query *query, bool *shareable);
+
+#endif							/* REALTIME_PLAN_WATCH_H */

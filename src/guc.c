@@ -53,6 +53,10 @@ int			realtime_max_send_queue;
 int			realtime_send_timeout;
 int			realtime_header_timeout;
 int			realtime_idle_timeout;
+int			realtime_max_presence_members;
+int			realtime_max_presence_memory;
+int			realtime_max_presence_calls;
+int			realtime_presence_window;
 
 static char *retention;
 static char *topic;
@@ -418,6 +422,29 @@ define_limits(void)
 							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 }
 
+static void
+define_presence(void)
+{
+	DefineCustomIntVariable("realtime.max_presence_members",
+							"Most channels that track something at a time, over all topics and gateways.",
+							NULL, &realtime_max_presence_members, 100000, 0, INT_MAX,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("realtime.max_presence_memory",
+							"Most memory that the hub holds what they track in.",
+							"Every gateway keeps as much of it as its clients follow.",
+							&realtime_max_presence_memory, 128 * 1024, 64, 16 * 1024 * 1024,
+							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable("realtime.max_presence_calls",
+							"Most calls of track() and untrack() of one channel within realtime.presence_window.",
+							"A channel that calls more often is closed; 0 means no limit.",
+							&realtime_max_presence_calls, 5, 0, INT_MAX,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("realtime.presence_window",
+							"Time that realtime.max_presence_calls counts over, from the first call on.",
+							NULL, &realtime_presence_window, 30000, 1, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+}
+
 void
 guc_define(void)
 {
@@ -426,4 +453,5 @@ guc_define(void)
 	define_tokens();
 	define_authorization();
 	define_limits();
+	define_presence();
 }

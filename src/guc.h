@@ -73,6 +73,12 @@ extern int	realtime_send_timeout;	/* ms */
 extern int	realtime_header_timeout;	/* ms */
 extern int	realtime_idle_timeout;	/* ms */
 
+/* presence */
+extern int	realtime_max_presence_members;
+extern int	realtime_max_presence_memory;	/* kB */
+extern int	realtime_max_presence_calls;	/* of a channel; 0 = no limit */
+extern int	realtime_presence_window;	/* ms */
+
 /* Define all of them; called once, from _PG_init. */
 extern void guc_define(void);
 

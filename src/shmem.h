@@ -71,6 +71,10 @@ typedef enum SharedCounter
 	SHARED_JOBS_TIMED_OUT,
 	SHARED_JOBS_REFUSED,
 	SHARED_JOBS_FAILED,
+	SHARED_RELAYS_DROPPED,		/* broadcasts of clients that a gateway missed */
+	SHARED_PRESENCE_JOINS,		/* members that came */
+	SHARED_PRESENCE_LEAVES,		/* that went */
+	SHARED_PRESENCE_REFUSED,	/* tracks that there was no room for */
 	SHARED_COUNTER_COUNT
 } SharedCounter;
 
@@ -149,6 +153,8 @@ typedef struct RealtimeShared
 	int			record_backlog; /* transactions to be recorded */
 	int			executors;		/* that are ready for jobs or busy */
 	int			queued_jobs;	/* waiting for one */
+	uint64		presence_members;	/* of all topics */
+	uint64		presence_bytes; /* memory of members and topics */
 
 	GatewaySlot gateways[MAX_GATEWAYS];
 } RealtimeShared;

@@ -69,6 +69,8 @@ typedef struct StatusSnapshot
 	int			executors;
 	int			record_backlog;
 	int			queued_jobs;
+	uint64		presence_members;
+	uint64		presence_bytes;
 	uint64		stats[BUS_STAT_COUNT];	/* summed over the gateways */
 	uint64		counters[SHARED_COUNTER_COUNT];
 } StatusSnapshot;
@@ -90,6 +92,8 @@ take_snapshot(StatusSnapshot *snap)
 	snap->executors = realtime_shared->executors;
 	snap->record_backlog = realtime_shared->record_backlog;
 	snap->queued_jobs = realtime_shared->queued_jobs;
+	snap->presence_members = realtime_shared->presence_members;
+	snap->presence_bytes = realtime_shared->presence_bytes;
 	snap->caught_up_at = realtime_shared->caught_up_at;
 	for (int i = 0; i < MAX_GATEWAYS; i++)
 	{
@@ -159,6 +163,8 @@ counters_to_jsonb(const StatusSnapshot *snap)
 		push_count(&state, shared_counter_name(i), snap->counters[i]);
 	push_count(&state, "record_backlog", snap->record_backlog);
 	push_count(&state, "queued_jobs", snap->queued_jobs);
+	push_count(&state, "presence_members", snap->presence_members);
+	push_count(&state, "presence_bytes", snap->presence_bytes);
 	for (int i = 0; i < BUS_STAT_COUNT; i++)
 		push_count(&state, bus_stat_name(i), snap->stats[i]);
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));

@@ -8,7 +8,8 @@
  * server's keys or rules refuse it.  Public channels need no decision, but a
  * token all the same.
  *
- * While a new token is looked at, messages flow by the old decision.  A channel
+ * While a new token is looked at, messages to the channel flow by the old
+ * decision, and what it broadcasts waits for the new one.  A channel
  * has one question with the executors at most: a token that comes meanwhile
  * waits, and only the newest one is asked for then.  It expires as of its
  * newest token, though, because that one has been verified.
@@ -33,10 +34,31 @@
 #include "gateway/loop.h"
 #include "gateway/refusals.h"
 #include "gateway/replies.h"
+#include "gateway/tracking.h"
+#include "gateway/write_queue.h"
 #include "proto/ws_frame.h"
 
 #define DISCONNECT_MESSAGE "Server requested disconnect"
 #define BAD_NAME_REASON "Unauthorized: invalid channel signature"
+
+static void decided(Asker *asker, JobOutcome outcome, uint8 rights);
+
+/*
+ * Ask which of these rights a channel has.
+ */
+static void
+ask_rights(Channel *channel, uint8 wanted)
+{
+	Question	question;
+
+	question.identity = channel->identity;
+	question.headers = channel->conn->headers;
+	question.topic = channel->topic;
+	question.wanted = wanted;
+	channel->asker.told = decided;
+	if (!decision_ask(&channel->asker, &question))
+		reply_no_memory(channel->conn);
+}
 
 /*
  * Ask what a channel may hear.
@@ -45,8 +67,77 @@ static void
 ask(Channel *channel)
 {
 	channel->ask_again = false;
-	if (!decision_ask(channel))
-		reply_no_memory(channel->conn);
+	ask_rights(channel, channel->wanted);
+}
+
+/*
+ * Somebody wants to join.
+ */
+void
+access_ask_join(Channel *channel)
+{
+	ask(channel);
+}
+
+/*
+ * Ask whether a channel may write, and hear of presence if it wants to.
+ */
+static void
+ask_write(Channel *channel)
+{
+	channel->write_wanted = false;
+	channel->asks_write = true;
+	channel->asked = RIGHTS_WRITE | (channel->wanted & RIGHT_PRESENCE_READ);
+	ask_rights(channel, channel->asked);
+}
+
+/*
+ * Somebody wants to know whether it may.  One question at a time.
+ */
+void
+access_ask_write(Channel *channel)
+{
+	if (channel->asks_write)
+		return;
+	if (channel_waits(channel))
+		channel->write_wanted = true;
+	else
+		ask_write(channel);
+}
+
+/*
+ * Somebody wants to track.
+ */
+void
+access_ask_track(Channel *channel)
+{
+	if ((channel->wanted & RIGHT_PRESENCE_READ) == 0)
+	{
+		channel->wanted |= RIGHT_PRESENCE_READ;
+		channel->write_decided = false;
+	}
+	access_ask_write(channel);
+}
+
+/*
+ * Are all rights known that matter to one who tracks?
+ */
+bool
+access_track_decided(const Channel *channel)
+{
+	return channel->write_decided && (channel->wanted & RIGHT_PRESENCE_READ) != 0;
+}
+
+/*
+ * Go on with what was put off while the executors were asked.
+ */
+static void
+ask_next(Channel *channel)
+{
+	if (channel->ask_again)
+		ask(channel);
+	else if (channel->write_wanted)
+		ask_write(channel);
 }
 
 /*
@@ -118,13 +209,40 @@ end_refreshed(Channel *channel, JobOutcome outcome)
 }
 
 /*
+ * Whether a channel may write is decided, unless its token has changed
+ * meanwhile: then that is looked at first.  Or unless it has begun to track:
+ * then there is more to ask.
+ */
+static void
+decide_write(Channel *channel, JobOutcome outcome, uint8 rights)
+{
+	channel->asks_write = false;
+	if (channel->ask_again)
+	{
+		channel->write_wanted = true;
+		ask(channel);
+		return;
+	}
+	if ((channel->wanted & RIGHT_PRESENCE_READ & ~channel->asked) != 0)
+	{
+		ask_write(channel);
+		return;
+	}
+	channel->write_decided = outcome == JOB_DONE;
+	channel->rights = (channel->rights & RIGHTS_READ) | rights;
+	write_queue_decided(channel, outcome);
+	tracking_listen(channel);
+}
+
+/*
  * The new token of a channel is decided.  As upstream, one that takes away any
- * right to read ends the channel.
+ * right to read ends the channel; rights to write are asked for when they are
+ * needed.
  */
 static void
 decide_refresh(Channel *channel, JobOutcome outcome, uint8 rights)
 {
-	if (outcome != JOB_DONE || (channel->rights & ~rights) != 0)
+	if (outcome != JOB_DONE || (channel->rights & RIGHTS_READ & ~rights) != 0)
 	{
 		if (channel->state == CHANNEL_JOINED)
 			end_refreshed(channel, outcome);
@@ -133,21 +251,28 @@ decide_refresh(Channel *channel, JobOutcome outcome, uint8 rights)
 		return;
 	}
 	channel->rights = rights;
+	channel->write_decided = false;
+	if (channel->state == CHANNEL_JOINED)
+		tracking_listen(channel);
 	if ((rights & RIGHT_BROADCAST_READ) != 0 && !channel->member &&
 		!channel_listen(channel))
 		reply_no_memory(channel->conn);
-	else if (channel->ask_again)
-		ask(channel);
+	else
+		ask_next(channel);
 }
 
 /*
  * Policies were asked.
  */
 static void
-decided(Channel *channel, JobOutcome outcome, uint8 rights)
+decided(Asker *asker, JobOutcome outcome, uint8 rights)
 {
+	Channel    *channel = channel_of_waiter(&asker->wait);
+
 	if (channel->state == CHANNEL_AUTHORISING)
 		decide_join(channel, outcome, rights);
+	else if (channel->asks_write)
+		decide_write(channel, outcome, rights);
 	else
 		decide_refresh(channel, outcome, rights);
 }
@@ -202,7 +327,6 @@ access_init(void)
 		.expired = name_expired
 	};
 
-	decisions_init(decided);
 	agent_channels_init(&agent_handlers);
 }
 
@@ -236,12 +360,14 @@ access_token(Channel *channel, Slice payload)
 		identity_unref(identity);
 	else if (!channel_identify(channel, identity))
 		reply_no_memory(channel->conn);
-	else if (!channel->topic->is_private)
-		return;
-	else if (channel->waits)
-		channel->ask_again = true;
-	else
-		ask(channel);
+	else if (channel->topic->is_private)
+	{
+		channel->write_decided = false;
+		if (channel_waits(channel))
+			channel->ask_again = true;
+		else
+			ask(channel);
+	}
 }
 
 /*

@@ -12,8 +12,29 @@
 
 #include "gateway/channels.h"
 
-/* Be told what executors decide. */
+/* Be told of names of agent channels. */
 extern void access_init(void);
+
+/*
+ * Ask what an AUTHORISING channel of a private topic may hear: it is joined, or
+ * refused, with the answer.
+ */
+extern void access_ask_join(Channel *channel);
+
+/*
+ * Ask whether a JOINED channel may write; what write_queue.c keeps is told.
+ * Asked once for all who want to know meanwhile.
+ */
+extern void access_ask_write(Channel *channel);
+
+/*
+ * The same for a channel that wants to track: may it hear of presence as well?
+ * Until that is decided, nothing is known of its rights to write either.
+ */
+extern void access_ask_track(Channel *channel);
+
+/* Is it decided? */
+extern bool access_track_decided(const Channel *channel);
 
 /* An access_token event of a channel; its payload is raw JSON. */
 extern void access_token(Channel *channel, Slice payload);

@@ -72,6 +72,16 @@ typedef struct Batch
 	AgentName  *names[FLEXIBLE_ARRAY_MEMBER];
 } Batch;
 
+/*
+ * Does anybody look at names?
+ */
+typedef enum NamesState
+{
+	NAMES_UNKNOWN,				/* no answer since the last change */
+	NAMES_CHECKED,
+	NAMES_UNCHECKED
+} NamesState;
+
 static const AgentHandlers *handlers;
 static dlist_head to_ask = DLIST_STATIC_INIT(to_ask);
 static dlist_head to_retry = DLIST_STATIC_INIT(to_retry);
@@ -79,8 +89,8 @@ static int64 retry_at = LOOP_NEVER;
 static Deadlines ends;
 static uint32 njobs;			/* that are with executors */
 static uint32 nchanges;			/* calls of agent_channels_changed() */
-static bool unchecked;			/* the last answer was that nobody looks at
-								 * names, and nothing has changed since */
+static NamesState state;
+static bool ask_state;			/* even if there is no name to ask for */
 static bool visit_again;		/* at retry_at: memory ran out in a visit */
 
 /*
@@ -190,12 +200,16 @@ agent_name_free(AgentName *name)
 }
 
 /*
- * Is the topic's name one that is looked at?
+ * Is the topic's name one that is looked at?  As long as that is not known, it
+ * may be.
  */
 bool
 agent_channel_receive_only(const Topic *topic)
 {
-	return topic->agent_name != NULL;
+	if (!is_agent_topic(topic) || is_off())
+		return false;
+	ask_state = ask_state || state == NAMES_UNKNOWN;
+	return state != NAMES_UNCHECKED;
 }
 
 /*
@@ -206,14 +220,14 @@ agent_channel_check(Channel *channel)
 {
 	AgentName  *name;
 
-	if (!is_agent_topic(channel->topic) || unchecked || is_off())
+	if (!is_agent_topic(channel->topic) || state == NAMES_UNCHECKED || is_off())
 		return AGENT_NAME_GOOD;
 	name = get_name(channel->topic);
 	if (name == NULL)
 		return AGENT_NAME_NO_MEMORY;
 	if (name->good)
 		return AGENT_NAME_GOOD;
-	waiters_add(&name->waiters, channel);
+	waiters_add(&name->waiters, &channel->asker.wait);
 	if (!name->waiters.asking)
 		move_to(name, LIST_TO_ASK);
 	return AGENT_NAME_ASKED;
@@ -256,7 +270,8 @@ void
 agent_channels_changed(void)
 {
 	nchanges++;
-	unchecked = false;
+	state = NAMES_UNKNOWN;
+	ask_state = !is_off();
 	visit_again = false;
 	if (!is_off())
 		topics_visit(visit_topic);
@@ -350,16 +365,16 @@ static void
 take_verdict(AgentName *name, const AgentVerdict *verdict, AgentMode mode)
 {
 	bool		allowed = verdict->valid || mode != AGENT_MODE_REQUIRE;
-	Channel    *channel;
+	Waiter	   *waiter;
 
 	if (!verdict->valid && mode == AGENT_MODE_WARN)
 		warn(name);
-	while ((channel = waiters_take(&name->waiters)) != NULL)
+	while ((waiter = waiters_take(&name->waiters)) != NULL)
 	{
 		if (allowed)
-			handlers->good(channel);
+			handlers->good(channel_of_waiter(waiter));
 		else
-			handlers->bad(channel, JOB_DONE);
+			handlers->bad(channel_of_waiter(waiter), JOB_DONE);
 	}
 	name->good = allowed && !name->outdated;
 	set_end(name, allowed && mode == AGENT_MODE_REQUIRE ? verdict->until : 0);
@@ -374,10 +389,10 @@ take_verdict(AgentName *name, const AgentVerdict *verdict, AgentMode mode)
 static void
 take_failure(AgentName *name, JobOutcome outcome)
 {
-	Channel    *channel;
+	Waiter	   *waiter;
 
-	while ((channel = waiters_take(&name->waiters)) != NULL)
-		handlers->bad(channel, outcome);
+	while ((waiter = waiters_take(&name->waiters)) != NULL)
+		handlers->bad(channel_of_waiter(waiter), outcome);
 	if (name->until != 0 && name->until <= loop_wall / 1000)
 		evict(name);
 	end_question(name);
@@ -417,8 +432,8 @@ answered(JobOutcome outcome, Slice result, void *arg)
 		!(agent_answer_read(result, &mode, verdicts, batch->count) &&
 		  verdicts_match(batch, verdicts)))
 		outcome = JOB_FAILED;
-	if (outcome == JOB_DONE)
-		unchecked = mode == AGENT_MODE_OFF && batch->changes == nchanges;
+	if (outcome == JOB_DONE && batch->changes == nchanges)
+		state = mode == AGENT_MODE_OFF ? NAMES_UNCHECKED : NAMES_CHECKED;
 	for (uint32 i = 0; i < batch->count; i++)
 	{
 		if (outcome == JOB_DONE)
@@ -497,12 +512,13 @@ ask_batch(void)
 	bytes_init(&request);
 	bytes_append_cstr(&request, "{\"names\":[");
 	count = gather(names, &request);
-	if (count > 0 &&
+	if ((count > 0 || ask_state) &&
 		!(bytes_append_cstr(&request, "]}") && ask(names, count, bytes_slice(&request))))
 	{
 		for (uint32 i = 0; i < count; i++)
 			take_failure(names[i], JOB_UNAVAILABLE);
 	}
+	ask_state = false;
 	bytes_free(&request);
 }
 
@@ -512,7 +528,7 @@ ask_batch(void)
 void
 agent_channels_flush(void)
 {
-	while (!dlist_is_empty(&to_ask) && njobs < JOBS_MAX && gw_jobs_room())
+	while ((!dlist_is_empty(&to_ask) || ask_state) && njobs < JOBS_MAX && gw_jobs_room())
 		ask_batch();
 }
 

@@ -130,19 +130,37 @@ pause_bus(bool wait, int64 now)
 }
 
 /*
- * The bus moves: end a breath, and a window that is over.
+ * Does anybody hold the bus, even if it breathes?
+ */
+bool
+backpressure_holding(void)
+{
+	return nholding > 0;
+}
+
+/*
+ * Messages flow: end a window that is over.
  */
 void
-backpressure_bus_read(int64 now)
+backpressure_message(int64 now)
 {
-	if (breathing)
-		pause_bus(nholding > 0, now);
 	if (now < window_end)
 		return;
 	window_end = now + TICK_MS;
 	window = window == PG_UINT32_MAX ? 1 : window + 1;
 	last_receivers = receivers;
 	receivers = 0;
+}
+
+/*
+ * The bus moves: end a breath.
+ */
+void
+backpressure_bus_read(int64 now)
+{
+	if (breathing)
+		pause_bus(nholding > 0, now);
+	backpressure_message(now);
 }
 
 /*

@@ -42,8 +42,15 @@ extern void backpressure_update(Pressure *pressure, uint64 queued, uint64 writte
 /* The queue is empty, or the socket is gone. */
 extern void backpressure_end(Pressure *pressure);
 
-/* A message came over the bus: nothing holds it up at the moment. */
+/*
+ * A message is about to be handed out: one that came over the bus, which
+ * nothing holds up at the moment, or any other.
+ */
 extern void backpressure_bus_read(int64 now);
+extern void backpressure_message(int64 now);
+
+/* Is the bus held for a socket?  It may still read a piece now and then. */
+extern bool backpressure_holding(void);
 
 /*
  * When it is time to judge the backlogged sockets anew, each is measured, with

@@ -19,6 +19,7 @@
 
 #include "gateway/access.h"
 #include "gateway/agent_channels.h"
+#include "gateway/backpressure.h"
 #include "gateway/bus_dispatch.h"
 #include "gateway/bus_link.h"
 #include "gateway/conn.h"
@@ -27,6 +28,9 @@
 #include "gateway/gw_settings.h"
 #include "gateway/joins.h"
 #include "gateway/listener.h"
+#include "gateway/loop.h"
+#include "gateway/presence_topics.h"
+#include "gateway/tracking.h"
 #include "proto/ws_frame.h"
 
 static bool configured;			/* the first BUS_CONFIG came */
@@ -81,6 +85,21 @@ take_message(Slice body)
 
 	if (!bus_decode_message(body, &head, &record) ||
 		!wal_record_decode(record.data, record.len, &message))
+		return false;
+	fanout_message(&message);
+	return true;
+}
+
+/*
+ * BUS_RELAY: what a client of another gateway says.
+ */
+static bool
+take_relay(Slice body)
+{
+	WalMessage	message;
+
+	if (!wal_record_decode(body.data, body.len, &message) ||
+		message.kind != WAL_MESSAGE_CAST)
 		return false;
 	fanout_message(&message);
 	return true;
@@ -148,6 +167,36 @@ take_result(Slice body)
 }
 
 /*
+ * BUS_PRESENT: a change of who is on a topic, told at the end of the turn.
+ */
+static bool
+take_present(Slice body)
+{
+	backpressure_bus_read(loop_now);
+	return presence_topics_present(body);
+}
+
+/*
+ * BUS_WATCHED: some get the state of a topic now.
+ */
+static bool
+take_watched(Slice body)
+{
+	fanout_settle();
+	return presence_topics_watched(body);
+}
+
+/*
+ * BUS_TRACK_REFUSED: a channel ends.
+ */
+static bool
+take_track_refused(Slice body)
+{
+	fanout_settle();
+	return tracking_refused(body);
+}
+
+/*
  * Act on one frame.  The first one must be the configuration.
  */
 bool
@@ -161,6 +210,14 @@ bus_dispatch(BusFrameType type, Slice body)
 			return take_config(body);
 		case BUS_MESSAGE:
 			return take_message(body);
+		case BUS_RELAY:
+			return take_relay(body);
+		case BUS_PRESENT:
+			return take_present(body);
+		case BUS_WATCHED:
+			return take_watched(body);
+		case BUS_TRACK_REFUSED:
+			return take_track_refused(body);
 		case BUS_INTEREST_ACK:
 			return take_interest_ack(body);
 		case BUS_GAP:

@@ -202,7 +202,8 @@ bus_link_pause(bool wait)
 }
 
 /*
- * Queue one frame.  A queue past its bound is the end of the bus.
+ * Queue one frame.  A queue past its bound is the end of the bus; a frame may
+ * be longer than that.
  */
 void
 bus_send(BusFrameType type, const void *head, size_t head_len,
@@ -213,7 +214,7 @@ bus_send(BusFrameType type, const void *head, size_t head_len,
 	if (lost)
 		return;
 	bus_frame_header(header, type, head_len + rest_len);
-	if (out.len + sizeof(header) + head_len + rest_len > BUS_OUT_MAX ||
+	if (out.len > BUS_OUT_MAX ||
 		!bytes_reserve(&out, sizeof(header) + head_len + rest_len))
 	{
 		lose("the server does not read from the bus");

@@ -14,10 +14,12 @@
 
 /*
  * Frames waiting for the hub: past the mark whoever can wait does, past the
- * maximum the program ends, because a hub that far behind is not coming back.
+ * second one what may be lost is, and past the maximum the program ends,
+ * because a hub that far behind is not coming back.
  */
 #define BUS_OUT_MARK (1024 * 1024)
-#define BUS_OUT_MAX (8 * 1024 * 1024)
+#define BUS_OUT_DROP (16 * 1024 * 1024)
+#define BUS_OUT_MAX (32 * 1024 * 1024)
 
 /*
  * Called for each frame.  False if it is no valid frame of a hub.

@@ -23,6 +23,8 @@
 
 #include "gateway/channels.h"
 #include "gateway/gw_stats.h"
+#include "gateway/presence.h"
+#include "gateway/write_queue.h"
 
 #define LIST_MAX 8				/* channels without a table */
 #define KEPT_MAX (64 * 1024 * 1024) /* bytes of answers that wait */
@@ -308,12 +310,14 @@ channel_free(Channel *channel)
 	set_remove(&channel->conn->channels, channel);
 	if (channel->member)
 		stop_listening(channel);
-	if (channel->waits)
-		dlist_delete(&channel->wait);
+	waiter_leave(&channel->asker.wait);
 	identity_detach(channel->identity, &channel->of_identity);
 	identity_unref(channel->identity);
 	topics_release(channel->topic);
 	drop_answer(channel);
+	write_queue_forget(channel);
+	if (channel->presence != NULL)
+		presence_close(channel->presence);
 	free(channel);
 }
 

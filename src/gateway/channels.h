@@ -11,6 +11,7 @@
 #define REALTIME_CHANNELS_H
 
 #include "gateway/conn.h"
+#include "gateway/decisions.h"
 #include "gateway/identities.h"
 #include "gateway/topics.h"
 
@@ -32,15 +33,23 @@ typedef struct Channel
 	FrameBuf   *answer;			/* frames to send once JOINED */
 	Identity   *identity;		/* of the newest token; a reference */
 	dlist_node	of_identity;	/* among its channels */
-	dlist_node	wait;			/* among those who wait for a decision */
+	Asker		asker;			/* for a decision; .wait is for one on its name,
+								 * too */
+	struct WriteQueue *writes;	/* write_queue.c: for a right to write */
+	struct Presence *presence;	/* presence.c; NULL = takes no part */
 	uint32		place;			/* among the members of the topic */
 	uint8		state;			/* ChannelState */
 	uint8		wanted;			/* RIGHT_... to ask for; of a private channel */
 	uint8		rights;			/* RIGHT_... it has */
-	bool		waits;			/* for a decision */
+	uint8		asked;			/* RIGHT_... of the question about writing */
+	bool		write_decided;	/* rights to write are known */
+	bool		write_wanted;	/* ask for them when nothing else is asked */
+	bool		asks_write;		/* it is them that it waits for */
 	bool		ask_again;		/* a newer token came while waiting */
 	bool		member;			/* hears its topic */
 	bool		ack;			/* config.broadcast.ack */
+	bool		self;			/* config.broadcast.self */
+	bool		presence_enabled;	/* by the join or a track */
 	uint8		join_ref_len;
 	uint8		ref_len;
 	char		join_ref[FLEXIBLE_ARRAY_MEMBER];	/* raw JSON; ref behind it */
@@ -57,6 +66,20 @@ static inline Slice
 channel_ref(const Channel *channel)
 {
 	return slice_make(channel->join_ref + channel->join_ref_len, channel->ref_len);
+}
+
+/* Does it wait for a decision? */
+static inline bool
+channel_waits(const Channel *channel)
+{
+	return channel->asker.wait.waits;
+}
+
+/* The channel that a waiter is embedded in. */
+static inline Channel *
+channel_of_waiter(Waiter *waiter)
+{
+	return (Channel *) ((char *) waiter - offsetof(Channel, asker.wait));
 }
 
 /* The channel of a topic, public or private; hash is topics_hash(name). */

@@ -23,6 +23,7 @@ typedef struct ClientMessage
 	Slice		name;			/* topic without prefix, or NULL data */
 	uint32		hash;			/* of name, unless that is too long */
 	Slice		payload;		/* raw JSON, or of a push the user's payload */
+	bool		is_binary;		/* of a push: the payload is bytes */
 } ClientMessage;
 
 /*

@@ -35,6 +35,7 @@
 #include "gateway/gw_stats.h"
 #include "gateway/http_exchange.h"
 #include "gateway/identities.h"
+#include "gateway/publishers.h"
 #include "gateway/request_headers.h"
 #include "proto/ws_frame.h"
 
@@ -174,14 +175,15 @@ input_events(const Conn *conn)
 }
 
 /*
- * Stop reading.  The clock of the request stops, too: the answer will come.
+ * Stop reading.  The clock of a request stops, too: the answer will come.
  */
 void
 conn_pause_input(Conn *conn)
 {
-	Assert(conn->state == CONN_HTTP);
+	Assert(conn->state <= CONN_OPEN);
 	conn->input_paused = true;
-	timer_restart(&conn->timer, TIMER_ANSWER, loop_now);
+	if (conn->state == CONN_HTTP)
+		timer_restart(&conn->timer, TIMER_ANSWER, loop_now);
 	loop_change(&conn->watch, conn->watch.events & ~EPOLLIN);
 }
 
@@ -191,10 +193,11 @@ conn_pause_input(Conn *conn)
 void
 conn_resume_input(Conn *conn)
 {
-	if (conn->state != CONN_HTTP)
+	if (conn->state > CONN_OPEN)
 		return;
 	conn->input_paused = false;
-	timer_restart(&conn->timer, TIMER_REQUEST, loop_now);
+	if (conn->state == CONN_HTTP)
+		timer_restart(&conn->timer, TIMER_REQUEST, loop_now);
 	loop_change(&conn->watch, conn->watch.events | EPOLLIN);
 }
 
@@ -558,6 +561,12 @@ conn_run_timers(int64 now)
 		conn_abort(owner(timer));
 	while ((timer = timer_expired(TIMER_IDLE, gw_settings.idle_timeout, now)) != NULL)
 	{
+		/* its silence may be ours */
+		if (owner(timer)->input_paused)
+		{
+			conn_active(owner(timer));
+			continue;
+		}
 		STAT_INC(BUS_STAT_IDLE_CLOSED);
 		conn_close(owner(timer), WS_CLOSE_GOING_AWAY, "idle");
 	}
@@ -595,6 +604,9 @@ conn_reap(void)
 		http_exchange_abandon(conn);
 		if (conn->state != CONN_CLOSED)
 			continue;
+		if (conn->publisher != NULL)
+			publisher_leave(conn->publisher);
+		free(conn->publisher);
 		identity_unref(conn->identity);
 		request_headers_unref(conn->headers);
 		recv_buf_free(conn->input);

@@ -21,6 +21,7 @@
 struct Channel;
 struct HttpExchange;
 struct Identity;
+struct Publisher;
 struct RequestHeaders;
 
 typedef enum ConnState
@@ -58,14 +59,15 @@ typedef struct Conn
 	uint8		version;		/* PhxVersion, of an OPEN connection */
 	bool		dirty;			/* in the list */
 	bool		reaping;		/* in the list of conn_reap() */
-	bool		input_paused;	/* an executor is asked for the answer to a
-								 * request; the next one has to wait */
+	bool		input_paused;	/* nothing is read: a request waits for its
+								 * answer, or `publisher` waits */
 	struct Conn *next_reaped;
 	RecvBuf    *input;			/* NULL while nothing incomplete was read */
 	ChannelSet	channels;
 	struct HttpExchange *exchange;	/* request being read or answered, or NULL */
 	struct Identity *identity;	/* of the upgrade's token; NULL before it */
 	struct RequestHeaders *headers; /* of the upgrade; NULL if it had none */
+	struct Publisher *publisher;	/* NULL for one that never broadcast */
 	Timer		timer;
 } Conn;
 
@@ -89,7 +91,7 @@ extern Conn *conn_next_open(Conn *conn);
 extern void conn_upgrade(Conn *conn, PhxVersion version, struct Identity *identity,
 						 struct RequestHeaders *headers);
 
-/* Leave what the client sends unread while a request waits for its answer. */
+/* Leave what the client sends unread, of an HTTP or OPEN connection. */
 extern void conn_pause_input(Conn *conn);
 extern void conn_resume_input(Conn *conn);
 

@@ -16,9 +16,11 @@
 #include "proto/proto.h"
 
 #include "gateway/conn_input.h"
+#include "gateway/fanout.h"
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
 #include "gateway/http_routes.h"
+#include "gateway/publishers.h"
 #include "gateway/session.h"
 
 #define SCRATCH_BYTES (64 * 1024)
@@ -88,6 +90,20 @@ next_event(Conn *conn, Input *in)
 }
 
 /*
+ * Does a connection that broadcasts have to wait?  Then nothing is read from
+ * it, and what has been stays where it is, until it is resumed.
+ */
+static bool
+held_back(Conn *conn)
+{
+	if (conn->publisher == NULL || publishers_may_go())
+		return false;
+	conn_pause_input(conn);
+	publisher_wait(conn->publisher);
+	return true;
+}
+
+/*
  * Handle all frames that are whole.  Any of them is a sign of life; bytes that
  * complete none are not, or one a minute would keep a connection for ever.
  */
@@ -96,8 +112,9 @@ handle_frames(Conn *conn, Input *in)
 {
 	bool		alive = false;
 
-	while (conn->state == CONN_OPEN && next_event(conn, in))
+	while (conn->state == CONN_OPEN && !held_back(conn) && next_event(conn, in))
 		alive = true;
+	fanout_settle();
 	if (alive)
 		conn_active(conn);
 }
@@ -222,7 +239,7 @@ read_input(Conn *conn)
 }
 
 /*
- * Go on where a request has stopped us.
+ * Go on where a request or publishers.c has stopped us.
  */
 void
 conn_input_resume(Conn *conn)
@@ -231,7 +248,7 @@ conn_input_resume(Conn *conn)
 	size_t		cap;
 
 	conn_resume_input(conn);
-	if (conn->state != CONN_HTTP || conn->input == NULL)
+	if (conn->state > CONN_OPEN || conn->input == NULL)
 		return;
 	if (!begin_read(conn, &in, &cap))
 	{
@@ -241,6 +258,30 @@ conn_input_resume(Conn *conn)
 	handle_input(conn, &in);
 	if (conn->state <= CONN_OPEN && !end_read(conn, &in))
 		conn_close(conn, WS_CLOSE_TRY_LATER, "out of memory");
+}
+
+/*
+ * The same for publishers.c.
+ */
+static void
+resume_publisher(void *owner)
+{
+	conn_input_resume(owner);
+}
+
+/*
+ * Without memory it is never held back, and others may be closed as slow.
+ */
+void
+conn_input_publishes(Conn *conn)
+{
+	if (conn->publisher != NULL)
+		return;
+	conn->publisher = calloc(1, sizeof(Publisher));
+	if (conn->publisher == NULL)
+		return;
+	conn->publisher->resume = resume_publisher;
+	conn->publisher->owner = conn;
 }
 
 /*
@@ -276,8 +317,8 @@ conn_input_ready(Watch *watch, uint32 events)
 		if (events & (EPOLLHUP | EPOLLERR))
 			conn_abort(conn);
 	}
-	else if (conn->state <= CONN_OPEN)
-		read_input(conn);
-	else
+	else if (conn->state > CONN_OPEN)
 		drain_input(conn);
+	else if (!held_back(conn))
+		read_input(conn);
 }

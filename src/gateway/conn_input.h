@@ -16,9 +16,12 @@
 extern void conn_input_ready(Watch *watch, uint32 events);
 
 /*
- * A request has been answered for which input was paused: go on with those
- * that were sent behind it.
+ * A request has been answered for which input was paused, or the connection
+ * need not be held back any more: go on with what was sent.
  */
 extern void conn_input_resume(Conn *conn);
+
+/* It broadcasts: from now on it is held back where others cannot follow. */
+extern void conn_input_publishes(Conn *conn);
 
 #endif							/* REALTIME_CONN_INPUT_H */

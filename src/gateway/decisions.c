@@ -25,81 +25,63 @@
 #include "gateway/decisions.h"
 #include "gateway/gw_jobs.h"
 #include "gateway/gw_stats.h"
-#include "gateway/request_headers.h"
-#include "gateway/waiters.h"
 
 typedef struct Decision
 {
 	ChainNode	node;			/* in the table of all */
-	uint8		wanted;
 	bool		listed;			/* in the list of those to be asked */
 	dlist_node	ask_node;		/* in it */
-	Identity   *identity;		/* these three are held */
-	RequestHeaders *headers;
-	Topic	   *topic;
+	Question	question;		/* what it names is held */
 	Waiters		waiters;
 } Decision;
 
 static ChainTable table;
 static dlist_head to_ask = DLIST_STATIC_INIT(to_ask);
-static DecisionHandler told;
 static Bytes job;				/* being encoded */
-
-/*
- * Set up.
- */
-void
-decisions_init(DecisionHandler handler)
-{
-	told = handler;
-}
 
 /*
  * Hash of a question.  The topic's hash is seeded, an address is not for
  * a client to choose.
  */
 static uint32
-question_hash(const Channel *channel)
+question_hash(const Question *question)
 {
-	return hash_combine(channel->topic->hash ^ channel->wanted,
-						(uint32) ((uintptr_t) channel->identity >> 4));
+	return hash_combine(question->topic->hash ^ question->wanted,
+						(uint32) ((uintptr_t) question->identity >> 4));
 }
 
 /*
- * Is this what the channel wants to know?
+ * Are these one question?
  */
 static bool
-is_question(const Decision *decision, const Channel *channel)
+same_question(const Question *a, const Question *b)
 {
-	return decision->identity == channel->identity &&
-		decision->topic == channel->topic && decision->wanted == channel->wanted &&
-		slice_equals(request_headers_json(decision->headers),
-					 request_headers_json(channel->conn->headers));
+	return a->identity == b->identity && a->topic == b->topic && a->wanted == b->wanted &&
+		slice_equals(request_headers_json(a->headers), request_headers_json(b->headers));
 }
 
 /*
- * Find the channel's question, or make it; NULL without memory.
+ * Find the decision on a question, or make it; NULL without memory.
  */
 static Decision *
-get_decision(const Channel *channel)
+get_decision(const Question *question)
 {
-	uint32		hash = question_hash(channel);
+	uint32		hash = question_hash(question);
 	Decision   *decision;
 
 	for (ChainNode *node = chain_first(&table, hash); node != NULL; node = chain_next(node))
 	{
 		decision = chain_container(Decision, node, node);
-		if (is_question(decision, channel))
+		if (same_question(&decision->question, question))
 			return decision;
 	}
 	decision = calloc(1, sizeof(Decision));
 	if (decision == NULL)
 		return NULL;
-	decision->wanted = channel->wanted;
-	decision->identity = identity_ref(channel->identity);
-	decision->headers = request_headers_ref(channel->conn->headers);
-	decision->topic = channel->topic;
-	topics_hold(decision->topic);
+	decision->question = *question;
+	identity_ref(question->identity);
+	request_headers_ref(question->headers);
+	topics_hold(question->topic);
 	waiters_init(&decision->waiters);
 	chain_insert(&table, &decision->node, hash);
 	return decision;
@@ -112,9 +94,9 @@ static void
 free_decision(Decision *decision)
 {
 	chain_remove(&table, &decision->node);
-	identity_unref(decision->identity);
-	request_headers_unref(decision->headers);
-	topics_release(decision->topic);
+	identity_unref(decision->question.identity);
+	request_headers_unref(decision->question.headers);
+	topics_release(decision->question.topic);
 	free(decision);
 }
 
@@ -132,16 +114,16 @@ ask_later(Decision *decision)
 }
 
 /*
- * Ask for a channel.
+ * Ask.
  */
 bool
-decision_ask(Channel *channel)
+decision_ask(Asker *asker, const Question *question)
 {
-	Decision   *decision = get_decision(channel);
+	Decision   *decision = get_decision(question);
 
 	if (decision == NULL)
 		return false;
-	waiters_add(&decision->waiters, channel);
+	waiters_add(&decision->waiters, &asker->wait);
 	ask_later(decision);
 	return true;
 }
@@ -152,10 +134,14 @@ decision_ask(Channel *channel)
 static void
 tell(Decision *decision, JobOutcome outcome, uint8 rights)
 {
-	Channel    *channel;
+	Waiter	   *waiter;
 
-	while ((channel = waiters_take(&decision->waiters)) != NULL)
-		told(channel, outcome, rights);
+	while ((waiter = waiters_take(&decision->waiters)) != NULL)
+	{
+		Asker	   *asker = (Asker *) ((char *) waiter - offsetof(Asker, wait));
+
+		asker->told(asker, outcome, rights);
+	}
 	waiters_end(&decision->waiters);
 	if (waiters_waiting(&decision->waiters))
 		ask_later(decision);
@@ -174,7 +160,7 @@ answered(JobOutcome outcome, Slice body, void *arg)
 
 	if (outcome == JOB_DONE && !job_decode_rights(body, &rights))
 		outcome = JOB_FAILED;
-	tell(decision, outcome, rights & decision->wanted);
+	tell(decision, outcome, rights & decision->question.wanted);
 }
 
 /*
@@ -183,16 +169,18 @@ answered(JobOutcome outcome, Slice body, void *arg)
 static bool
 encode(const Decision *decision)
 {
-	AuthoriseJob question = {0};
+	const Question *question = &decision->question;
+	const JwtClaims *claims = &question->identity->claims;
+	AuthoriseJob body = {0};
 
-	question.wanted = decision->wanted;
-	question.role = decision->identity->claims.role;
-	question.sub = decision->identity->claims.sub;
-	question.topic = topic_name(decision->topic);
-	question.claims = decision->identity->claims.json;
-	question.headers = request_headers_json(decision->headers);
+	body.wanted = question->wanted;
+	body.role = claims->role;
+	body.sub = claims->sub;
+	body.topic = topic_name(question->topic);
+	body.claims = claims->json;
+	body.headers = request_headers_json(question->headers);
 	bytes_free(&job);
-	return job_encode_authorise(&job, &question);
+	return job_encode_authorise(&job, &body);
 }
 
 /*

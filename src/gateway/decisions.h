@@ -11,21 +11,40 @@
 #ifndef REALTIME_DECISIONS_H
 #define REALTIME_DECISIONS_H
 
-#include "gateway/channels.h"
+#include "gateway/identities.h"
+#include "gateway/request_headers.h"
+#include "gateway/topics.h"
+#include "gateway/waiters.h"
 #include "proto/job.h"
 
-/* A channel is told: rights only count where the outcome is JOB_DONE. */
-typedef void (*DecisionHandler) (Channel *channel, JobOutcome outcome, uint8 rights);
+typedef struct Asker Asker;
 
-/* Whom to tell, for all decisions. */
-extern void decisions_init(DecisionHandler handler);
+/* The asker is told: rights only count where the outcome is JOB_DONE. */
+typedef void (*DecisionHandler) (Asker *asker, JobOutcome outcome, uint8 rights);
 
 /*
- * Ask which of channel->wanted its present identity has on its topic.  The
- * channel, which does not wait for anything, is told in a later turn unless it
- * ends before.  False without memory.
+ * Embedded in whoever asks, who sets `told` before.
  */
-extern bool decision_ask(Channel *channel) RT_MUSTCHECK;
+struct Asker
+{
+	Waiter		wait;
+	DecisionHandler told;
+};
+
+/* Which of the rights wanted does an identity have on a topic? */
+typedef struct Question
+{
+	Identity   *identity;		/* the asker holds these three */
+	RequestHeaders *headers;
+	Topic	   *topic;
+	uint8		wanted;			/* RIGHT_... */
+} Question;
+
+/*
+ * Ask.  The asker, who does not wait for anything, is told in a later turn
+ * unless it leaves before.  False without memory.
+ */
+extern bool decision_ask(Asker *asker, const Question *question) RT_MUSTCHECK;
 
 /* Put the questions of this turn on the bus. */
 extern void decisions_flush(void);

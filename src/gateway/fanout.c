@@ -42,6 +42,7 @@ typedef struct Batch
 } Batch;
 
 static Topic *batch_topic;
+static const Channel *batch_sender; /* hears none of it; NULL = all hear it */
 static Batch batches[PHX_VERSIONS];
 static Topic *open_topics;		/* those with an open buffer */
 static Bytes frame;				/* one encoded message */
@@ -61,7 +62,10 @@ distribute(Topic *topic, PhxVersion version)
 	if (batch->messages == 0)
 		return;
 	for (uint32 i = 0; i < members->count; i++)
-		delivered += conn_deliver(array[i]->conn, buf, batch->start, buf->len);
+	{
+		if (array[i] != batch_sender)
+			delivered += conn_deliver(array[i]->conn, buf, batch->start, buf->len);
+	}
 	STAT_ADD(BUS_STAT_DELIVERIES, (uint64) delivered * batch->messages);
 	batch->start = buf->len;
 	batch->messages = 0;
@@ -78,6 +82,7 @@ fanout_settle(void)
 	for (int v = 0; v < PHX_VERSIONS; v++)
 		distribute(batch_topic, v);
 	batch_topic = NULL;
+	batch_sender = NULL;
 }
 
 /*
@@ -180,15 +185,29 @@ close_members(Topic *topic, PhxVersion version)
 }
 
 /*
+ * Encode a message into `frame`; false without memory.
+ */
+static bool
+encode(const Topic *topic, PhxVersion version, const WalMessage *message, Slice meta)
+{
+	Slice		none = slice_make(NULL, 0);
+
+	frame.len = 0;
+	if ((message->flags & WAL_MESSAGE_WHOLE) != 0)
+		return phx_encode_text(&frame, version, none, none, topic_full_name(topic),
+							   "broadcast", message->payload);
+	return phx_encode_broadcast(&frame, version, topic_full_name(topic), message->event,
+								(message->flags & WAL_MESSAGE_BINARY) != 0,
+								message->payload, meta);
+}
+
+/*
  * Append a message to the open buffer of one version; false without memory.
  */
 static bool
 append(Topic *topic, PhxVersion version, const WalMessage *message, Slice meta)
 {
-	frame.len = 0;
-	if (!phx_encode_broadcast(&frame, version, topic_full_name(topic), message->event,
-							  (message->flags & WAL_MESSAGE_BINARY) != 0,
-							  message->payload, meta))
+	if (!encode(topic, version, message, meta))
 		return false;
 	if (frame.len == 0)			/* cannot be told in this version */
 		return true;
@@ -200,15 +219,16 @@ append(Topic *topic, PhxVersion version, const WalMessage *message, Slice meta)
 }
 
 /*
- * Make a topic the one that is being batched.
+ * Make a topic the one that is being batched, for all but a sender.
  */
 static void
-begin_batch(Topic *topic)
+begin_batch(Topic *topic, const Channel *sender)
 {
-	if (batch_topic == topic)
+	if (batch_topic == topic && batch_sender == sender)
 		return;
 	fanout_settle();
 	batch_topic = topic;
+	batch_sender = sender;
 	for (int v = 0; v < PHX_VERSIONS; v++)
 	{
 		Assert(batches[v].messages == 0);
@@ -239,22 +259,17 @@ write_meta(char *dst, const uint8 *id)
 }
 
 /*
- * Find the topic of a message and encode it for those who hear it.
+ * Encode a message for those who hear its topic.
  */
-void
-fanout_message(const WalMessage *message)
+static void
+deliver(Topic *topic, const Channel *sender, const WalMessage *message)
 {
-	bool		is_private = (message->flags & WAL_MESSAGE_PRIVATE) != 0;
-	Topic	   *topic = topics_find(is_private, message->topic, topics_hash(message->topic));
 	char		meta[64];
-	Slice		meta_slice;
+	Slice		meta_slice = slice_make(NULL, 0);
 
-	STAT_INC(BUS_STAT_MESSAGES);
-	backpressure_bus_read(loop_now);
-	if (topic == NULL || topic->interest != INTEREST_HELD)
-		return;
-	begin_batch(topic);
-	meta_slice = slice_make(meta, write_meta(meta, message->id));
+	begin_batch(topic, sender);
+	if (message->kind == WAL_MESSAGE_BROADCAST)
+		meta_slice = slice_make(meta, write_meta(meta, message->id));
 	for (int v = 0; v < PHX_VERSIONS; v++)
 	{
 		if (topic->members[v].count > 0 && !append(topic, v, message, meta_slice))
@@ -262,4 +277,30 @@ fanout_message(const WalMessage *message)
 	}
 	if (frame.failed || frame.cap > KEEP_BYTES)
 		bytes_free(&frame);
+}
+
+/*
+ * A message has come over the bus.
+ */
+void
+fanout_message(const WalMessage *message)
+{
+	bool		is_private = (message->flags & WAL_MESSAGE_PRIVATE) != 0;
+	Topic	   *topic = topics_find(is_private, message->topic, topics_hash(message->topic));
+
+	STAT_INC(BUS_STAT_MESSAGES);
+	backpressure_bus_read(loop_now);
+	if (topic != NULL && topic->interest == INTEREST_HELD)
+		deliver(topic, NULL, message);
+}
+
+/*
+ * A client of ours says something.
+ */
+void
+fanout_cast(Topic *topic, const Channel *sender, const WalMessage *message)
+{
+	backpressure_message(loop_now);
+	if (topic->interest == INTEREST_HELD)
+		deliver(topic, sender, message);
 }

@@ -10,10 +10,17 @@
 #ifndef REALTIME_FANOUT_H
 #define REALTIME_FANOUT_H
 
+#include "gateway/channels.h"
 #include "proto/wal_record.h"
 
 /* Encode a message for its members; they may get it a little later. */
 extern void fanout_message(const WalMessage *message);
+
+/*
+ * The same with what a client of this gateway says, for all members but
+ * `sender` (NULL for nobody).  Before the sender ends, it must be settled.
+ */
+extern void fanout_cast(Topic *topic, const Channel *sender, const WalMessage *message);
 
 /* Queue what was held back, before anything else is queued. */
 extern void fanout_settle(void);

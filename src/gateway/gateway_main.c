@@ -32,6 +32,9 @@
 #include "gateway/identities.h"
 #include "gateway/listener.h"
 #include "gateway/loop.h"
+#include "gateway/presence.h"
+#include "gateway/presence_topics.h"
+#include "gateway/publishers.h"
 #include "gateway/topics.h"
 #include "proto/ws_frame.h"
 
@@ -132,8 +135,10 @@ next_deadline(void)
 	int64		deadline = Min(conn_deadline(), listener_deadline());
 
 	deadline = Min(deadline, gw_stats_deadline());
+	deadline = Min(deadline, publishers_deadline());
 	deadline = Min(deadline, identities_deadline());
 	deadline = Min(deadline, agent_channels_deadline());
+	deadline = Min(deadline, presence_topics_deadline());
 	return Min(deadline, Min(trim_at, end_at));
 }
 
@@ -161,22 +166,26 @@ trim_memory(void)
 }
 
 /*
- * One turn of the loop: sleep, take what came, then write.
+ * One turn of the loop: sleep unless somebody was held back, take what came,
+ * then write.
  */
 static void
 turn(void)
 {
-	loop_wait(next_deadline());
+	loop_wait(publishers_begin_turn() ? loop_now : next_deadline());
 	check_shutdown();
 	listener_run_timers(loop_now);
 	conn_run_timers(loop_now);
 	access_run_expiry();
 	agent_channels_run_timers(loop_now);
+	fanout_end();
 	decisions_flush();
 	agent_channels_flush();
+	presence_topics_tell(loop_now);
 	conn_flush_all();
 	conn_reap();
 	topics_flush_interest();
+	presence_flush();
 	gw_stats_report(loop_now);
 	bus_link_flush();
 	trim_memory();
@@ -204,7 +213,7 @@ main(int argc, char **argv)
 		return 1;
 	}
 	access_init();
-	if (!topics_init() || !identities_init())
+	if (!topics_init() || !presence_topics_init() || !identities_init())
 	{
 		bus_log(BUS_LOG_FATAL, "could not start: no memory or no random numbers");
 		bus_link_flush();

@@ -23,11 +23,15 @@ GwSettings	gw_settings = {
 	.port = 4000,
 	.max_connections = 100000,
 	.max_channels_per_client = 100,
+	.gateways = 1,
+	.max_message_size = 3000 * 1024,
 	.max_frame_size = 5000 * 1024,
 	.max_send_queue = 1024 * 1024,
 	.send_timeout = 10000,
 	.header_timeout = 10000,
-	.idle_timeout = 60000
+	.idle_timeout = 60000,
+	.max_presence_calls = 5,
+	.presence_window = 30000
 };
 
 uint32		gw_settings_jwt_version;
@@ -44,11 +48,15 @@ static const struct
 	{"port", &gw_settings.port, 0, 65535},
 	{"max_connections", &gw_settings.max_connections, 1, PG_INT32_MAX},
 	{"max_channels_per_client", &gw_settings.max_channels_per_client, 1, PG_INT32_MAX},
+	{"gateways", &gw_settings.gateways, 0, PG_INT32_MAX},
+	{"max_message_size", &gw_settings.max_message_size, 1, PG_INT32_MAX},
 	{"max_frame_size", &gw_settings.max_frame_size, 1, PG_INT32_MAX / 2},
 	{"max_send_queue", &gw_settings.max_send_queue, 1, PG_INT64_MAX},
 	{"send_timeout", &gw_settings.send_timeout, 1, PG_INT32_MAX},
 	{"header_timeout", &gw_settings.header_timeout, 1, PG_INT32_MAX},
 	{"idle_timeout", &gw_settings.idle_timeout, 1, PG_INT32_MAX},
+	{"max_presence_calls", &gw_settings.max_presence_calls, 0, PG_INT32_MAX},
+	{"presence_window", &gw_settings.presence_window, 1, PG_INT32_MAX},
 };
 
 static const struct

@@ -26,11 +26,15 @@ typedef struct GwSettings
 	int64		port;
 	int64		max_connections;
 	int64		max_channels_per_client;
+	int64		gateways;		/* that share the port, this one among them */
+	int64		max_message_size;	/* bytes, of one payload */
 	int64		max_frame_size; /* bytes */
 	int64		max_send_queue; /* bytes */
 	int64		send_timeout;	/* ms, like all times */
 	int64		header_timeout;
 	int64		idle_timeout;
+	int64		max_presence_calls; /* of a channel; 0 = no limit */
+	int64		presence_window;
 } GwSettings;
 
 extern GwSettings gw_settings;

@@ -98,19 +98,29 @@ gather_headers(const HttpRequest *req, HttpReaders readers, const char *headers)
  * Answer a request.  HEAD gets the head alone.
  */
 void
-http_answer(Conn *conn, const HttpRequest *req, HttpReaders readers,
-			int status, Slice body, const char *headers)
+http_answer_as(Conn *conn, const HttpRequest *req, HttpReaders readers,
+			   int status, const char *type, Slice body, const char *headers)
 {
 	bool		close = must_close(req);
 	const char *all = gather_headers(req, readers, headers);
 
 	if (status == 204)
 		body.len = 0;
-	http_response(&response, status, body.len > 0 ? JSON : NULL, body, all, close);
+	http_response(&response, status, body.len > 0 ? type : NULL, body, all, close);
 	bytes_free(&headers_text);
 	if (slice_equals_cstr(req->method, "HEAD") && !response.failed)
 		response.len -= body.len;
 	send_response(conn, close);
+}
+
+/*
+ * Answer in JSON.
+ */
+void
+http_answer(Conn *conn, const HttpRequest *req, HttpReaders readers,
+			int status, Slice body, const char *headers)
+{
+	http_answer_as(conn, req, readers, status, JSON, body, headers);
 }
 
 /*

@@ -30,6 +30,10 @@ typedef enum HttpReaders
 extern void http_answer(Conn *conn, const HttpRequest *req, HttpReaders readers,
 						int status, Slice body, const char *headers);
 
+/* The same with a body of another type. */
+extern void http_answer_as(Conn *conn, const HttpRequest *req, HttpReaders readers,
+						   int status, const char *type, Slice body, const char *headers);
+
 /*
  * The same with an error as body: prefix, text and a closing quote and brace.
  */

@@ -142,9 +142,12 @@ void
 http_exchange_begin(Conn *conn, const HttpRequest *req, Slice head, const HttpBodyRoute *route)
 {
 	const char *error;
-	int			status = judge_body(req, route->body_max, &error);
 	HttpExchange *exchange;
+	int			status;
 
+	if (route->admit != NULL && !route->admit(conn, req))
+		return;
+	status = judge_body(req, route->body_max, &error);
 	if (status != 0)
 	{
 		http_answer_error(conn, req, HTTP_ALLOWED_ORIGINS, status,
@@ -230,11 +233,12 @@ http_exchange_feed(Conn *conn, const char *buf, size_t len)
  * Wait for the answer.
  */
 void
-http_exchange_defer(HttpExchange *exchange)
+http_exchange_defer(HttpExchange *exchange, bool keep_body)
 {
 	Assert(exchange->state == EXCHANGE_HANDLING);
 	exchange->state = EXCHANGE_DEFERRED;
-	free_body(exchange);
+	if (!keep_body)
+		free_body(exchange);
 	conn_pause_input(exchange->conn);
 }
 

@@ -21,9 +21,15 @@ typedef struct HttpExchange HttpExchange;
  */
 typedef void (*HttpBodyHandler) (HttpExchange *exchange, const HttpRequest *req, Slice body);
 
+/*
+ * A head has come: is its body worth reading?  If not, it has answered.
+ */
+typedef bool (*HttpAdmission) (Conn *conn, const HttpRequest *req);
+
 /* What is done with the requests of a path. */
 typedef struct HttpBodyRoute
 {
+	HttpAdmission admit;		/* NULL = all */
 	HttpBodyHandler handler;
 	size_t		body_max;		/* bytes; more is answered with 413 */
 	const char *error_prefix;	/* of its errors, as in http_answer_error() */
@@ -36,8 +42,11 @@ extern void http_exchange_begin(Conn *conn, const HttpRequest *req, Slice head,
 /* More of the body of the connection's exchange; returns the bytes taken. */
 extern size_t http_exchange_feed(Conn *conn, const char *buf, size_t len);
 
-/* The answer comes later; until then the connection reads no other request. */
-extern void http_exchange_defer(HttpExchange *exchange);
+/*
+ * The answer comes later; until then the connection reads no other request.
+ * The body may be kept until then.
+ */
+extern void http_exchange_defer(HttpExchange *exchange, bool keep_body);
 
 /* Answer, now or later; the exchange is gone with that. */
 extern void http_exchange_answer(HttpExchange *exchange, int status, Slice body,

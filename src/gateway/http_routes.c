@@ -21,6 +21,7 @@
 #include "gateway/http_exchange.h"
 #include "gateway/http_routes.h"
 #include "gateway/publish_route.h"
+#include "gateway/rest_broadcast.h"
 #include "gateway/upgrade.h"
 
 #define MESSAGE_PREFIX "{\"message\":\""
@@ -29,6 +30,7 @@ typedef void (*RouteHandler) (Conn *conn, const HttpRequest *req);
 
 /*
  * A path has a handler for requests without a body, or a route for those with.
+ * One that ends in a slash stands for all that begin with it.
  */
 typedef struct Route
 {
@@ -50,12 +52,45 @@ handle_healthz(Conn *conn, const HttpRequest *req)
 }
 
 /*
+ * GET /healthcheck, the same as upstream has it.
+ */
+static void
+handle_healthcheck(Conn *conn, const HttpRequest *req)
+{
+	http_answer_as(conn, req, HTTP_SAME_ORIGIN, 200, "text/plain; charset=utf-8",
+				   SLICE_LIT("ok"), "Cache-Control: no-store\r\n");
+}
+
+/*
+ * GET /api/ping.
+ */
+static void
+handle_ping(Conn *conn, const HttpRequest *req)
+{
+	http_answer(conn, req, HTTP_ALLOWED_ORIGINS, 200, SLICE_LIT("{\"message\":\"Success\"}"),
+				"Cache-Control: no-store\r\n");
+}
+
+/*
  * Any other path.
  */
 static void
 handle_unknown(Conn *conn, const HttpRequest *req)
 {
 	http_answer_error(conn, req, HTTP_SAME_ORIGIN, 404, MESSAGE_PREFIX, "Not found", NULL);
+}
+
+/*
+ * Is this a path that the table has like that?
+ */
+static bool
+is_path(Slice path, const char *pattern)
+{
+	size_t		len = strlen(pattern);
+
+	if (pattern[len - 1] == '/')
+		return path.len > len && memcmp(path.data, pattern, len) == 0;
+	return slice_equals_cstr(path, pattern);
 }
 
 /*
@@ -69,13 +104,20 @@ find_route(Slice path)
 		{"/socket/websocket", NULL, upgrade_request, NULL},
 		{"/healthz", "GET, HEAD", handle_healthz, NULL},
 		{"/functions/v1/realtime-publish", "POST, OPTIONS", NULL, &publish_route},
-		{"/realtime/v1/api/publish", "POST, OPTIONS", NULL, &publish_route}
+		{"/realtime/v1/api/publish", "POST, OPTIONS", NULL, &publish_route},
+		{"/realtime/v1/api/broadcast", "POST, OPTIONS", NULL, &rest_batch_route},
+		{"/api/broadcast", "POST, OPTIONS", NULL, &rest_batch_route},
+		{"/realtime/v1/api/broadcast/", "POST, OPTIONS", NULL, &rest_single_route},
+		{"/api/broadcast/", "POST, OPTIONS", NULL, &rest_single_route},
+		{"/realtime/v1/api/ping", "GET, HEAD", handle_ping, NULL},
+		{"/api/ping", "GET, HEAD", handle_ping, NULL},
+		{"/healthcheck", "GET, HEAD", handle_healthcheck, NULL}
 	};
 	static const Route unknown = {NULL, NULL, handle_unknown, NULL};
 
 	for (int i = 0; i < (int) lengthof(routes); i++)
 	{
-		if (slice_equals_cstr(path, routes[i].path))
+		if (is_path(path, routes[i].path))
 			return &routes[i];
 	}
 	return &unknown;

@@ -25,13 +25,14 @@
  */
 #include "proto/proto.h"
 
+#include "gateway/access.h"
 #include "gateway/agent_channels.h"
-#include "gateway/decisions.h"
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
 #include "gateway/joins.h"
 #include "gateway/refusals.h"
 #include "gateway/replies.h"
+#include "gateway/tracking.h"
 
 static Bytes answer;			/* being encoded */
 static Bytes json;				/* a payload being put together */
@@ -159,6 +160,7 @@ answer_join(Channel *channel)
 	channel_set_state(channel, CHANNEL_JOINED);
 	STAT_INC(BUS_STAT_JOINS);
 	channel_send_answer(channel);
+	tracking_listen(channel);
 }
 
 /*
@@ -230,12 +232,13 @@ make_channel(Conn *conn, const ClientMessage *msg, const PhxJoin *settings,
 		return NULL;
 	}
 	channel = channel_new(conn, topic, identity, msg->join_ref, msg->ref);
-	if (channel == NULL)
+	if (channel == NULL || !tracking_open(channel, settings))
 	{
 		reply_no_memory(conn);
 		return NULL;
 	}
 	channel->ack = settings->broadcast_ack;
+	channel->self = settings->broadcast_self;
 	encode_answer(conn->version, msg, settings, topic);
 	if (answer.failed || !channel_keep_answer(channel, bytes_slice(&answer)))
 	{
@@ -257,8 +260,7 @@ authorise(Channel *channel, const PhxJoin *settings)
 		channel->wanted = RIGHT_BROADCAST_READ;
 		if (settings->presence_enabled)
 			channel->wanted |= RIGHT_PRESENCE_READ;
-		if (!decision_ask(channel))
-			reply_no_memory(channel->conn);
+		access_ask_join(channel);
 		return;
 	}
 	switch (agent_channel_check(channel))

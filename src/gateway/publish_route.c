@@ -156,7 +156,7 @@ handle_publish(HttpExchange *exchange, const HttpRequest *req, Slice body)
 	else if (!has_key(req))
 		http_exchange_error(exchange, 401, "invalid API key", NULL);
 	else if (ask(req, body, answered, exchange))
-		http_exchange_defer(exchange);
+		http_exchange_defer(exchange, false);
 	else
 		http_exchange_error(exchange, 503, "Busy, please try again", RETRY_HEADER);
 }

@@ -61,6 +61,32 @@ reply_error(Conn *conn, Slice join_ref, Slice ref, Slice topic, const char *reas
 }
 
 /*
+ * Reply with an error code.
+ */
+void
+reply_failure(Conn *conn, Slice join_ref, Slice ref, Slice topic, const char *code)
+{
+	scratch_reset(&json);
+	bytes_printf(&json, "{\"error\":\"%s\"}", code);
+	if (json.failed)
+		frames.failed = true;
+	(void) phx_encode_reply(&frames, conn->version, join_ref, ref, topic,
+							"error", bytes_slice(&json));
+	send_frames(conn);
+}
+
+/*
+ * Reply with an error and nothing else.
+ */
+void
+reply_refusal(Conn *conn, Slice join_ref, Slice ref, Slice topic)
+{
+	(void) phx_encode_reply(&frames, conn->version, join_ref, ref, topic,
+							"error", EMPTY_OBJECT);
+	send_frames(conn);
+}
+
+/*
  * Append a system message.
  */
 bool

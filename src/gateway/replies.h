@@ -44,6 +44,13 @@ extern void reply_ok(Conn *conn, Slice join_ref, Slice ref, Slice topic);
 extern void reply_error(Conn *conn, Slice join_ref, Slice ref, Slice topic,
 						const char *reason);
 
+/* The same with {"error": code}, as answers to broadcasts have it (4.3). */
+extern void reply_failure(Conn *conn, Slice join_ref, Slice ref, Slice topic,
+						  const char *code);
+
+/* The same with an empty response. */
+extern void reply_refusal(Conn *conn, Slice join_ref, Slice ref, Slice topic);
+
 /* A system message of status ok that names no channel. */
 extern void reply_system_ok(Channel *channel, const char *message);
 

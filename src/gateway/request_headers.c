@@ -1,15 +1,17 @@
 /*-------------------------------------------------------------------------
  *
  * request_headers.c
- *	  The x-... headers of a client's upgrade request, for policies.
+ *	  The headers of a client's request, for policies.
  *
- * Policies see them as request.headers (supabase.md 1.3).  They are one JSON
- * object, names in lower case, the values of a name that is repeated joined
- * with commas (RFC 9110 5.3); x-api-key is a secret and not among them.  A
+ * Policies see them as request.headers (supabase.md 1.3, 7.3): of an upgrade
+ * those called x-..., of a broadcast by HTTP all.  They are one JSON object,
+ * names in lower case, the values of a name that is repeated joined with commas
+ * (RFC 9110 5.3).  What holds a secret is not among them: policies have the
+ * claims of the token, and SQL has ways into logs that we do not know.  A
  * value that is not UTF-8 cannot be told to SQL and is left out.  Too many are
  * refused, because a client could crowd out those that its proxy adds.
  *
- * Most clients have none, and then there is no object.
+ * Most sockets have none, and then there is no object.
  *
  * src/gateway/request_headers.c
  *
@@ -21,17 +23,36 @@
 #include "proto/jslice.h"
 #include "proto/utf8.h"
 
-#define JSON_MAX 4096
+#define X_JSON_MAX 4096			/* kept as long as its connection */
+#define ALL_JSON_MAX 24576		/* of one request */
+
+/*
+ * Does a header of this name hold a secret?
+ */
+static bool
+is_secret(Slice name)
+{
+	static const char *const secrets[] = {"authorization", "apikey", "x-api-key",
+	"cookie", "proxy-authorization"};
+
+	for (int i = 0; i < (int) lengthof(secrets); i++)
+	{
+		if (name.len == strlen(secrets[i]) &&
+			pg_strncasecmp(name.data, secrets[i], name.len) == 0)
+			return true;
+	}
+	return false;
+}
 
 /*
  * Is this header for policies?
  */
 static bool
-is_wanted(const HttpHeader *header)
+is_wanted(const HttpHeader *header, HeaderChoice choice)
 {
-	return header->name.len > 2 && pg_strncasecmp(header->name.data, "x-", 2) == 0 &&
-		!(header->name.len == 9 && pg_strncasecmp(header->name.data, "x-api-key", 9) == 0) &&
-		utf8_valid(header->value.data, header->value.len);
+	return (choice == HEADERS_ALL ||
+			(header->name.len > 2 && pg_strncasecmp(header->name.data, "x-", 2) == 0)) &&
+		!is_secret(header->name) && utf8_valid(header->value.data, header->value.len);
 }
 
 /*
@@ -48,11 +69,11 @@ same_name(const HttpHeader *a, const HttpHeader *b)
  * Was a header of this name there before the i-th?
  */
 static bool
-is_repeated(const HttpRequest *req, int i)
+is_repeated(const HttpRequest *req, HeaderChoice choice, int i)
 {
 	for (int j = 0; j < i; j++)
 	{
-		if (same_name(&req->headers[j], &req->headers[i]) && is_wanted(&req->headers[j]))
+		if (same_name(&req->headers[j], &req->headers[i]) && is_wanted(&req->headers[j], choice))
 			return true;
 	}
 	return false;
@@ -63,12 +84,13 @@ is_repeated(const HttpRequest *req, int i)
  * first of them, with `value` as a scratch buffer.
  */
 static void
-append_values(Bytes *json, Bytes *value, const HttpRequest *req, int i)
+append_values(Bytes *json, Bytes *value, const HttpRequest *req, HeaderChoice choice, int i)
 {
 	value->len = 0;
 	for (int j = i; j < req->nheaders; j++)
 	{
-		if (!same_name(&req->headers[j], &req->headers[i]) || !is_wanted(&req->headers[j]))
+		if (!same_name(&req->headers[j], &req->headers[i]) ||
+			!is_wanted(&req->headers[j], choice))
 			continue;
 		if (j > i)
 			bytes_append_cstr(value, ", ");
@@ -84,7 +106,7 @@ append_values(Bytes *json, Bytes *value, const HttpRequest *req, int i)
  * Append one member.  A token has nothing to escape.
  */
 static void
-append_member(Bytes *json, Bytes *value, const HttpRequest *req, int i)
+append_member(Bytes *json, Bytes *value, const HttpRequest *req, HeaderChoice choice, int i)
 {
 	Slice		name = req->headers[i].name;
 
@@ -92,18 +114,18 @@ append_member(Bytes *json, Bytes *value, const HttpRequest *req, int i)
 	for (size_t j = 0; j < name.len; j++)
 		bytes_append_byte(json, (uint8) pg_ascii_tolower((unsigned char) name.data[j]));
 	bytes_append_cstr(json, "\":");
-	append_values(json, value, req, i);
+	append_values(json, value, req, choice, i);
 }
 
 /*
  * Copy the text, if there is any, to an object of its own.
  */
 static int
-keep(const Bytes *json, RequestHeaders **headers)
+keep(const Bytes *json, size_t max, RequestHeaders **headers)
 {
 	if (json->failed)
 		return 500;
-	if (json->len > JSON_MAX)
+	if (json->len > max)
 		return 431;
 	if (json->len == 0)
 		return 0;
@@ -120,7 +142,7 @@ keep(const Bytes *json, RequestHeaders **headers)
  * Keep the headers of a request.
  */
 int
-request_headers_take(const HttpRequest *req, RequestHeaders **headers)
+request_headers_take(const HttpRequest *req, HeaderChoice choice, RequestHeaders **headers)
 {
 	Bytes		json;
 	Bytes		value;
@@ -131,12 +153,12 @@ request_headers_take(const HttpRequest *req, RequestHeaders **headers)
 	bytes_init(&value);
 	for (int i = 0; i < req->nheaders; i++)
 	{
-		if (is_wanted(&req->headers[i]) && !is_repeated(req, i))
-			append_member(&json, &value, req, i);
+		if (is_wanted(&req->headers[i], choice) && !is_repeated(req, choice, i))
+			append_member(&json, &value, req, choice, i);
 	}
 	if (json.len > 0)
 		bytes_append_byte(&json, '}');
-	status = keep(&json, headers);
+	status = keep(&json, choice == HEADERS_X ? X_JSON_MAX : ALL_JSON_MAX, headers);
 	bytes_free(&value);
 	bytes_free(&json);
 	return status;

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * request_headers.h
- *	  The x-... headers of a client's upgrade request, for policies.
+ *	  The headers of a client's request, for policies.
  *
  * src/gateway/request_headers.h
  *
@@ -19,11 +19,19 @@ typedef struct RequestHeaders
 	char		json[FLEXIBLE_ARRAY_MEMBER];	/* an object, not empty */
 } RequestHeaders;
 
+/* Which headers are kept; those that are secrets never are. */
+typedef enum HeaderChoice
+{
+	HEADERS_X,					/* x-..., of an upgrade */
+	HEADERS_ALL					/* of any other request */
+} HeaderChoice;
+
 /*
- * Keep the x-... headers of a request; *headers is NULL where it has none.
- * Returns 0, or the status to refuse the request with.
+ * Keep headers of a request; *headers is NULL where there are none.  Returns
+ * 0, or the status to refuse the request with.
  */
-extern int	request_headers_take(const HttpRequest *req, RequestHeaders **headers) RT_MUSTCHECK;
+extern int	request_headers_take(const HttpRequest *req, HeaderChoice choice,
+								 RequestHeaders **headers) RT_MUSTCHECK;
 
 /* The object; {} for NULL. */
 extern Slice request_headers_json(const RequestHeaders *headers);

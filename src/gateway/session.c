@@ -14,11 +14,13 @@
 #include "proto/proto.h"
 
 #include "gateway/access.h"
-#include "gateway/agent_channels.h"
+#include "gateway/broadcasts.h"
+#include "gateway/fanout.h"
 #include "gateway/gw_stats.h"
 #include "gateway/joins.h"
 #include "gateway/replies.h"
 #include "gateway/session.h"
+#include "gateway/tracking.h"
 
 typedef void (*EventHandler) (Conn *conn, const ClientMessage *msg, Channel *channel);
 
@@ -59,18 +61,21 @@ handle_heartbeat(Conn *conn, const ClientMessage *msg, Channel *channel)
 }
 
 /*
- * A client's broadcast.  Who asked for acknowledgements learns that it went
- * nowhere; the others expect silence.
+ * broadcast (4.1).
  */
 static void
 handle_broadcast(Conn *conn, const ClientMessage *msg, Channel *channel)
 {
-	const char *reason = "Broadcasts from clients are not available in this version";
+	broadcast_request(channel, msg);
+}
 
-	if (agent_channel_receive_only(channel->topic))
-		reason = "Unauthorized: This channel is receive-only";
-	if (channel->ack && msg->ref.len > 0)
-		reply_error(conn, channel_join_ref(channel), msg->ref, msg->topic, reason);
+/*
+ * presence (5.1).
+ */
+static void
+handle_presence(Conn *conn, const ClientMessage *msg, Channel *channel)
+{
+	tracking_request(channel, msg);
 }
 
 /*
@@ -92,12 +97,20 @@ handle_unmatched(Conn *conn, const ClientMessage *msg, Channel *channel)
 }
 
 /*
- * Events that a joined channel takes without a word: "presence", which has
- * nothing to act on yet, and any that is unknown.
+ * An unknown event, which a joined channel takes without a word.
  */
 static void
 handle_ignored(Conn *conn, const ClientMessage *msg, Channel *channel)
 {
+}
+
+/*
+ * May it be talked on?
+ */
+static bool
+is_joined(const Channel *channel)
+{
+	return channel != NULL && channel->state == CHANNEL_JOINED;
 }
 
 /*
@@ -107,7 +120,7 @@ static EventHandler
 route(const ClientMessage *msg, const Channel *channel)
 {
 	if (msg->is_push)
-		return channel != NULL ? handle_broadcast : handle_unmatched;
+		return is_joined(channel) ? handle_broadcast : handle_unmatched;
 	if (slice_equals_cstr(msg->event, "phx_join"))
 		return handle_join;
 	if (slice_equals_cstr(msg->event, "phx_leave"))
@@ -118,7 +131,9 @@ route(const ClientMessage *msg, const Channel *channel)
 	if (channel == NULL)
 		return handle_unmatched;
 	if (slice_equals_cstr(msg->event, "broadcast"))
-		return handle_broadcast;
+		return is_joined(channel) ? handle_broadcast : handle_unmatched;
+	if (slice_equals_cstr(msg->event, "presence"))
+		return is_joined(channel) ? handle_presence : handle_unmatched;
 	if (slice_equals_cstr(msg->event, "access_token"))
 		return handle_access_token;
 	return handle_ignored;
@@ -132,6 +147,7 @@ session_message(Conn *conn, Slice message, bool binary)
 {
 	ClientMessage msg;
 	Channel    *channel = NULL;
+	EventHandler handler;
 
 	STAT_INC(BUS_STAT_FRAMES_IN);
 	if (!client_message_decode(conn->version, message, binary, &msg))
@@ -141,5 +157,9 @@ session_message(Conn *conn, Slice message, bool binary)
 	}
 	if (msg.name.data != NULL)
 		channel = channel_find(conn, msg.name, msg.hash);
-	route(&msg, channel) (conn, &msg, channel);
+	handler = route(&msg, channel);
+	/* answers come behind what was broadcast before */
+	if (handler != handle_broadcast)
+		fanout_settle();
+	handler(conn, &msg, channel);
 }

@@ -130,7 +130,7 @@ static void
 accept_upgrade(Conn *conn, const HttpRequest *req, PhxVersion version, Identity *identity)
 {
 	RequestHeaders *headers;
-	int			status = request_headers_take(req, &headers);
+	int			status = request_headers_take(req, HEADERS_X, &headers);
 	Bytes		response;
 
 	bytes_init(&response);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * waiters.c
- *	  Channels that wait for the answer to one and the same question.
+ *	  Those who wait for the answer to one and the same question.
  *
  * src/gateway/waiters.c
  *
@@ -36,11 +36,22 @@ next_list(Waiters *waiters)
  * Wait for the next question.
  */
 void
-waiters_add(Waiters *waiters, Channel *channel)
+waiters_add(Waiters *waiters, Waiter *waiter)
 {
-	Assert(!channel->waits);
-	dlist_push_tail(next_list(waiters), &channel->wait);
-	channel->waits = true;
+	Assert(!waiter->waits);
+	dlist_push_tail(next_list(waiters), &waiter->node);
+	waiter->waits = true;
+}
+
+/*
+ * Leave the list.
+ */
+void
+waiter_leave(Waiter *waiter)
+{
+	if (waiter->waits)
+		dlist_delete(&waiter->node);
+	waiter->waits = false;
 }
 
 /*
@@ -66,18 +77,18 @@ waiters_begin(Waiters *waiters)
  * Hand out those whom the question at hand was for.  Who asks again meanwhile
  * goes to the other list.
  */
-Channel *
+Waiter *
 waiters_take(Waiters *waiters)
 {
 	dlist_head *list = &waiters->lists[waiters->asked];
-	Channel    *channel;
+	Waiter	   *waiter;
 
 	Assert(waiters->asking);
 	if (dlist_is_empty(list))
 		return NULL;
-	channel = dlist_container(Channel, wait, dlist_pop_head_node(list));
-	channel->waits = false;
-	return channel;
+	waiter = dlist_container(Waiter, node, dlist_pop_head_node(list));
+	waiter->waits = false;
+	return waiter;
 }
 
 /*

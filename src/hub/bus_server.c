@@ -28,8 +28,14 @@
 
 #define STALL_MS 5000
 
-/* Of a frame from a gateway: the largest is a job. */
-#define MAX_GATEWAY_BODY (sizeof(BusJob) + JOB_MAX_BODY)
+/*
+ * What clients say to each other waits nowhere: a gateway that is this far
+ * behind misses it.
+ */
+#define RELAY_LIMIT (4 * QUEUE_LIMIT)
+
+/* Of a frame from a gateway: the largest is what a client may send. */
+#define MAX_GATEWAY_BODY BUS_MAX_BODY
 
 typedef struct Gateway
 {
@@ -146,6 +152,32 @@ take_job(Gateway *gateway, Slice body)
 }
 
 /*
+ * What a client says, for the others that want its topic.
+ */
+static bool
+take_cast(Gateway *gateway, Slice body)
+{
+	WalMessage	message;
+	uint64		slots;
+
+	if (!wal_record_decode(body.data, body.len, &message) ||
+		message.kind != WAL_MESSAGE_CAST)
+		return false;
+	slots = interest_lookup((message.flags & WAL_MESSAGE_PRIVATE) != 0, message.topic);
+	slots &= ~(UINT64CONST(1) << slot_of(gateway));
+	for (int i = 0; slots != 0; i++, slots >>= 1)
+	{
+		if ((slots & 1) == 0 || gateways[i].peer == NULL)
+			continue;
+		if (bus_peer_queued(gateways[i].peer) > RELAY_LIMIT)
+			shmem_count(SHARED_RELAYS_DROPPED, 1);
+		else
+			bus_server_send(i, BUS_RELAY, slice_make(NULL, 0), body);
+	}
+	return true;
+}
+
+/*
  * One frame from a gateway.  False if it should not have been sent.
  */
 static bool
@@ -166,6 +198,11 @@ take_frame(void *owner, const BusHeader *header, Slice body)
 			return take_stats(gateway, body);
 		case BUS_JOB:
 			return take_job(gateway, body);
+		case BUS_CAST:
+			return take_cast(gateway, body);
+		case BUS_TRACK:
+		case BUS_WATCH:
+			return callbacks.presence(slot_of(gateway), header->type, body);
 		default:
 			return false;
 	}
@@ -216,6 +253,22 @@ bus_server_send(int slot, BusFrameType type, Slice head, Slice rest)
 {
 	if (gateways[slot].peer != NULL)
 		bus_peer_send(gateways[slot].peer, type, head, rest);
+}
+
+/*
+ * Queue one frame, or lose the gateway.
+ */
+void
+bus_server_send_bounded(int slot, BusFrameType type, Slice head, Slice rest, size_t limit)
+{
+	BusPeer    *peer = gateways[slot].peer;
+
+	if (peer == NULL || bus_peer_is_lost(peer))
+		return;
+	if (bus_peer_queued(peer) > limit)
+		bus_peer_lose(peer, "is too far behind");
+	else
+		bus_peer_send(peer, type, head, rest);
 }
 
 /*

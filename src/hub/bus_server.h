@@ -33,6 +33,9 @@ typedef struct BusCallbacks
 
 	/* A job came; false if it is none that a gateway may ask for. */
 	bool		(*job) (int slot, const BusJob *job, Slice body);
+
+	/* A BUS_TRACK or BUS_WATCH came; false if it should not have been sent. */
+	bool		(*presence) (int slot, BusFrameType type, Slice body);
 } BusCallbacks;
 
 extern void bus_server_init(const BusCallbacks *callbacks);
@@ -46,7 +49,14 @@ extern void bus_server_remove(int slot);
 /* Queue a frame whose body is two pieces, either may be empty. */
 extern void bus_server_send(int slot, BusFrameType type, Slice head, Slice rest);
 
-/* Queue it for every gateway. */
+/*
+ * The same with what a gateway must not miss while its queue is bounded by
+ * nothing else: past `limit` bytes of it, the gateway is lost.
+ */
+extern void bus_server_send_bounded(int slot, BusFrameType type, Slice head, Slice rest,
+									size_t limit);
+
+/* Queue a frame for every gateway. */
 extern void bus_server_send_all(BusFrameType type, Slice head, Slice rest);
 
 /* Queue a message for the gateways that want its topic. */

@@ -40,6 +40,7 @@
 #include "hub/jobs.h"
 #include "hub/pace.h"
 #include "hub/position.h"
+#include "hub/presence_server.h"
 #include "hub/programs.h"
 #include "hub/quiet.h"
 #include "hub/recorder.h"
@@ -153,6 +154,8 @@ publish_state(HubState state)
 	realtime_shared->record_backlog = recorder_backlog();
 	realtime_shared->executors = executors_ready();
 	realtime_shared->queued_jobs = jobs_queued();
+	presence_server_gauges(&realtime_shared->presence_members,
+						   &realtime_shared->presence_bytes);
 	if (hub.at_end)
 		realtime_shared->caught_up_at = GetCurrentTimestamp();
 	LWLockRelease(realtime_shared->lock);
@@ -441,6 +444,16 @@ read_wal(void)
 }
 
 /*
+ * Have the settings hold for presence.
+ */
+static void
+limit_presence(void)
+{
+	presence_server_limit((uint64) realtime_max_presence_members,
+						  (uint64) realtime_max_presence_memory * 1024);
+}
+
+/*
  * Signals, barriers, invalidations, settings.
  */
 static void
@@ -453,6 +466,7 @@ handle_interrupts(void)
 		ProcessConfigFile(PGC_SIGHUP);
 		jwt_config_load();
 		programs_reload();
+		limit_presence();
 	}
 	AcceptInvalidationMessages();
 }
@@ -605,6 +619,7 @@ static void
 serve_bus(TimestampTz now)
 {
 	executors_dispatch(now);
+	presence_server_acknowledge();
 	bus_server_flush();
 }
 
@@ -695,6 +710,7 @@ set_up(void)
 	sealed_init();
 	xact_buffer_init();
 	programs_init();
+	limit_presence();
 	jobs_init();
 	executors_init();
 	announce();

@@ -28,6 +28,7 @@
 #include "hub/events.h"
 #include "hub/jobs.h"
 #include "hub/port_lock.h"
+#include "hub/presence_server.h"
 #include "hub/programs.h"
 #include "hub/spawn.h"
 #include "jwt_config.h"
@@ -87,6 +88,7 @@ clear_program(int slot)
 
 	jobs_forget_gateway(slot);
 	bus_server_remove(slot);
+	presence_server_remove(slot);
 	events_remove(&program->source);
 	close(program->source.fd);
 	program->pid = 0;
@@ -236,11 +238,15 @@ add_limits(StringInfo settings)
 {
 	add_number(settings, "max_connections", realtime_max_connections);
 	add_number(settings, "max_channels_per_client", realtime_max_channels_per_client);
+	add_number(settings, "gateways", realtime_gateways);
+	add_number(settings, "max_message_size", realtime_max_message_size * INT64CONST(1024));
 	add_number(settings, "max_frame_size", realtime_max_frame_size * INT64CONST(1024));
 	add_number(settings, "max_send_queue", realtime_max_send_queue * INT64CONST(1024));
 	add_number(settings, "send_timeout", realtime_send_timeout);
 	add_number(settings, "header_timeout", realtime_header_timeout);
 	add_number(settings, "idle_timeout", realtime_idle_timeout);
+	add_number(settings, "max_presence_calls", realtime_max_presence_calls);
+	add_number(settings, "presence_window", realtime_presence_window);
 }
 
 /*
@@ -343,6 +349,7 @@ start_gateway(int slot, TimestampTz now)
 	program->source.owner = program;
 	events_add(&program->source, EPOLLIN);
 	bus_server_add(slot, bus_fd);
+	presence_server_add(slot);
 	publish_slot(slot);
 	send_config(slot);
 }
@@ -394,9 +401,16 @@ end_all(int code, Datum arg)
 void
 programs_init(void)
 {
-	static const BusCallbacks callbacks = {peer_lost, peer_ready, peer_stats, jobs_add};
+	static const BusCallbacks callbacks = {
+		.lost = peer_lost,
+		.ready = peer_ready,
+		.stats = peer_stats,
+		.job = jobs_add,
+		.presence = presence_server_take
+	};
 
 	bus_server_init(&callbacks);
+	presence_server_init();
 	on_proc_exit(end_all, (Datum) 0);
 }
 

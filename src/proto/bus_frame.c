@@ -165,6 +165,9 @@ bus_stat_name(BusStat stat)
 		[BUS_STAT_SLOW_CLOSED] = "slow_closed",
 		[BUS_STAT_IDLE_CLOSED] = "idle_closed",
 		[BUS_STAT_PAUSES] = "pauses",
+		[BUS_STAT_CASTS] = "broadcasts",
+		[BUS_STAT_CASTS_DENIED] = "broadcasts_denied",
+		[BUS_STAT_CASTS_LOST] = "broadcasts_lost",
 		[BUS_STAT_BAD_TOKENS] = "bad_tokens",
 		[BUS_STAT_IDENTITIES] = "identities",
 		[BUS_STAT_AUTHORISATIONS] = "authorisations",
@@ -172,6 +175,11 @@ bus_stat_name(BusStat stat)
 		[BUS_STAT_EXPIRED] = "expired",
 		[BUS_STAT_EVICTED] = "evicted",
 		[BUS_STAT_PUBLISHED] = "published",
+		[BUS_STAT_PRESENCE_CALLS] = "presence_calls",
+		[BUS_STAT_PRESENCE_DENIED] = "presence_denied",
+		[BUS_STAT_PRESENCE_LIMITED] = "presence_limited",
+		[BUS_STAT_PRESENCE_STATES] = "presence_states",
+		[BUS_STAT_PRESENCE_DIFFS] = "presence_diffs",
 	};
 
 	return names[stat];

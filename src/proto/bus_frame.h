@@ -18,7 +18,7 @@
 
 #include <signal.h>
 
-#define BUS_VERSION 2
+#define BUS_VERSION 3
 #define BUS_FD 3				/* descriptor that a program inherits */
 #define BUS_HEADER_BYTES 8
 
@@ -52,6 +52,10 @@ typedef enum BusFrameType
 	BUS_RESULT = 6,				/* BusResult, then what proto/job.h says */
 	BUS_AGENTS_CHANGED = 7,		/* empty: names of agent channels that were
 								 * valid may not be any more, or vice versa */
+	BUS_RELAY = 8,				/* BUS_CAST of another gateway */
+	BUS_PRESENT = 12,			/* these three: proto/presence_frame.h */
+	BUS_WATCHED = 13,
+	BUS_TRACK_REFUSED = 14,
 
 	/* hub to executor */
 	BUS_RUN = 16,				/* BusJob, then what proto/job.h says */
@@ -62,6 +66,10 @@ typedef enum BusFrameType
 	BUS_INTEREST = 34,			/* BusInterest, then topic */
 	BUS_STATS = 35,				/* u64[BUS_STAT_COUNT] */
 	BUS_JOB = 36,				/* BusJob, then what proto/job.h says */
+	BUS_CAST = 37,				/* a WAL record body of that kind, for those of
+								 * the other gateways that want its topic */
+	BUS_TRACK = 40,				/* these two: proto/presence_frame.h */
+	BUS_WATCH = 41,
 
 	/* executor to hub */
 	BUS_HELLO = 48,				/* empty: ready for the first job */
@@ -154,6 +162,9 @@ typedef enum BusStat
 	BUS_STAT_SLOW_CLOSED,		/* connections closed as slow readers */
 	BUS_STAT_IDLE_CLOSED,		/* connections closed for silence */
 	BUS_STAT_PAUSES,			/* times the bus was paused for a slow reader */
+	BUS_STAT_CASTS,				/* broadcasts of clients */
+	BUS_STAT_CASTS_DENIED,		/* that were refused */
+	BUS_STAT_CASTS_LOST,		/* that other gateways were not told of */
 	BUS_STAT_BAD_TOKENS,		/* tokens that were not accepted */
 	BUS_STAT_IDENTITIES,		/* gauge: distinct tokens in use */
 	BUS_STAT_AUTHORISATIONS,	/* decisions asked of the executors */
@@ -161,6 +172,11 @@ typedef enum BusStat
 	BUS_STAT_EXPIRED,			/* channels closed because their token expired */
 	BUS_STAT_EVICTED,			/* channels closed because their name expired */
 	BUS_STAT_PUBLISHED,			/* realtime-publish requests answered with 200 */
+	BUS_STAT_PRESENCE_CALLS,	/* of track and untrack */
+	BUS_STAT_PRESENCE_DENIED,	/* tracks that were not allowed */
+	BUS_STAT_PRESENCE_LIMITED,	/* channels closed for too many or too large */
+	BUS_STAT_PRESENCE_STATES,	/* presence_state queued to a client */
+	BUS_STAT_PRESENCE_DIFFS,	/* presence_diff queued to a client */
 	BUS_STAT_COUNT
 } BusStat;
 

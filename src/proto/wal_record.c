@@ -78,11 +78,26 @@ lengths_fit(uint8 kind, size_t topic_len, size_t event_len, size_t payload_len)
 	{
 		case WAL_MESSAGE_BROADCAST:
 			return topic_len > 0 && topic_len <= TOPIC_MAX_BYTES && event_len > 0;
+		case WAL_MESSAGE_CAST:
+			return topic_len > 0 && topic_len <= TOPIC_MAX_BYTES;
 		case WAL_MESSAGE_AGENTS_CHANGED:
 			return topic_len + event_len + payload_len == 0;
 		default:
 			return false;
 	}
+}
+
+/*
+ * Are these flags that a message of that kind may have?
+ */
+static bool
+flags_fit(uint8 kind, uint8 flags)
+{
+	uint8		allowed = WAL_MESSAGE_PRIVATE | WAL_MESSAGE_BINARY;
+
+	if (kind == WAL_MESSAGE_CAST)
+		allowed |= WAL_MESSAGE_WHOLE;
+	return (flags & ~allowed) == 0;
 }
 
 /*
@@ -97,7 +112,7 @@ wal_record_decode(const char *data, size_t len, WalMessage *msg)
 
 	if (len < WAL_RECORD_HEAD_BYTES ||
 		(uint8) data[OFF_VERSION] != WAL_RECORD_VERSION ||
-		((uint8) data[OFF_FLAGS] & ~(WAL_MESSAGE_PRIVATE | WAL_MESSAGE_BINARY)) != 0)
+		!flags_fit((uint8) data[OFF_KIND], (uint8) data[OFF_FLAGS]))
 		return false;
 
 	event_len = (uint8) data[OFF_EVENT_LEN];

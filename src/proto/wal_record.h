@@ -34,12 +34,16 @@
 typedef enum WalMessageKind
 {
 	WAL_MESSAGE_BROADCAST = 1,	/* a row of realtime.messages */
-	WAL_MESSAGE_AGENTS_CHANGED = 2	/* names of agent channels are to be checked
+	WAL_MESSAGE_AGENTS_CHANGED = 2, /* names of agent channels are to be checked
 									 * again; no topic, event or payload */
+	WAL_MESSAGE_CAST = 3		/* what a client says to others: never in the
+								 * WAL, and all zero that the WAL gives */
 } WalMessageKind;
 
 #define WAL_MESSAGE_PRIVATE 0x01	/* for the private room of the topic */
 #define WAL_MESSAGE_BINARY 0x02 /* payload is bytes, not JSON text */
+#define WAL_MESSAGE_WHOLE 0x04	/* of a cast: payload is the whole payload of
+								 * the Phoenix message, a JSON object */
 
 /*
  * A decoded message; the slices point into the encoded body.
@@ -52,9 +56,9 @@ typedef struct WalMessage
 	uint64		top_xid;		/* full id of the top-level transaction */
 	int64		inserted_at;	/* microseconds since 2000-01-01 UTC */
 	uint8		id[MESSAGE_ID_BYTES];	/* realtime.messages.id */
-	/* of a broadcast; all three are empty for any other kind */
+	/* of a broadcast or a cast; all three are empty for any other kind */
 	Slice		topic;			/* without TOPIC_PREFIX, 1..TOPIC_MAX_BYTES */
-	Slice		event;			/* 1..EVENT_MAX_BYTES */
+	Slice		event;			/* up to EVENT_MAX_BYTES; may be empty in a cast */
 	Slice		payload;		/* JSON text or bytes */
 } WalMessage;
 

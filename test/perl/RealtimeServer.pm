@@ -256,6 +256,25 @@ sub gateway_pid
 	return wait_for(sub { ($self->programs)[0] }, 'a gateway');
 }
 
+# Process id of the gateway that serves a client, by the socket at the other end
+# of its connection; undef if there is none (any more).
+sub gateway_of
+{
+	my ($self, $client) = @_;
+	my $address = '0100007F'; # 127.0.0.1
+	my $local = sprintf '%s:%04X', $address, $self->port;
+	my $remote = sprintf '%s:%04X', $address, $client->local_port;
+	my ($inode) = slurp_file('/proc/net/tcp')
+	  =~ /^ *\d+: $local $remote 01(?: +\S+){5} +(\d+)/m
+	  or return undef;
+
+	for my $pid ($self->programs)
+	{
+		return $pid if grep { (readlink // '') eq "socket:[$inode]" } glob "/proc/$pid/fd/*";
+	}
+	return undef;
+}
+
 # Memory of a process in kB: a field of /proc/<pid>/status, 0 if it is gone.
 sub memory_kb
 {

@@ -127,6 +127,9 @@ sub read_more
 	return $n ? 1 : 0;
 }
 
+# Our end's port.
+sub local_port { return $_[0]{socket}->sockport; }
+
 # Has the server closed the TCP connection, and everything been read?
 sub eof { return $_[0]{eof} && $_[0]{in} eq ''; }
 
@@ -330,6 +333,31 @@ sub push
 	return $ref;
 }
 
+# Broadcast in the binary form (kind 3) and return the ref, a string.  The
+# payload is JSON if it is a reference, or a text and $params{json} is true.
+#
+#	ref, join_ref	where they shall differ; '' = none
+#	metadata		of the frame, none by default
+sub cast
+{
+	my ($self, $topic, $event, $payload, %params) = @_;
+	my $is_json = ref $payload || $params{json};
+	my $ref = $params{ref} // '' . ++$self->{ref};
+	my @fields = map { encode('UTF-8', $_) } $params{join_ref} // $self->{join_refs}{"realtime:$topic"} // '',
+	  $ref, "realtime:$topic", $event, $params{metadata} // '';
+
+	$self->send_frame(BINARY, pack('C*', 3, (map { length } @fields), $is_json ? 1 : 0)
+		  . CORE::join('', @fields) . (ref $payload ? $json->encode($payload) : $payload));
+	return $ref;
+}
+
+# The same in the text form; what is given is the whole payload of the message.
+sub cast_text
+{
+	my ($self, $topic, $payload) = @_;
+	return $self->push("realtime:$topic", 'broadcast', $payload);
+}
+
 # Take a frame's payload apart:
 #	{join_ref, ref, topic, event, payload, meta, kind}
 # kind is 'text' or the number of the binary kind; a close frame becomes
@@ -479,6 +507,19 @@ sub event
 			return $_[0]{topic} eq "realtime:$topic" && grep { $_ eq $event } @$events;
 		},
 		$timeout);
+}
+
+# Forget what has come of these events of a topic and was not asked for yet.
+sub drop_events
+{
+	my ($self, $topic, @events) = @_;
+
+	@{ $self->{queue} } = grep {
+		my $message = $_;
+		!(($message->{topic} // '') eq "realtime:$topic"
+			&& grep { $_ eq $message->{event} } @events);
+	} @{ $self->{queue} };
+	return;
 }
 
 # Why the server ends a channel: the message of its system event, which

@@ -1,19 +1,15 @@
-# The unmodified npm clients: every test of test/clients against one server,
-# each result a test here.  Packages come from the lock file (npm ci).
+# The unmodified npm clients: every test of test/clients against one server with
+# one gateway.
 
 use strict;
 use warnings;
 
-use Cwd qw(abs_path);
-use File::Basename;
+use NpmClients;
 use PostgreSQL::Test::Utils;
 use RealtimeServer;
-use TapProgram;
 use Test::More;
 
-my $clients = abs_path(dirname(__FILE__) . '/../clients');
 my $server = RealtimeServer->start_new('clients');
-my $node = $server->node;
 
 # What the tests write to: triggers and policies as in Supabase's guide, word by
 # word but for the policy for INSERT, which PostgreSQL wants WITH CHECK for.
@@ -100,21 +96,9 @@ $$;
 CREATE TRIGGER tell AFTER INSERT OR UPDATE OR DELETE ON room_messages FOR EACH ROW EXECUTE FUNCTION room_messages_broadcast_trigger();
 SQL
 
-$ENV{REALTIME_URL} = 'http://127.0.0.1:' . $server->port;
-$ENV{REALTIME_JWT_SECRET} = $RealtimeServer::jwt_secret;
-$ENV{PGHOST} = $node->host;
-$ENV{PGPORT} = $node->port;
-$ENV{PGDATABASE} = 'postgres';
-$ENV{PGUSER} = getpwuid $<;
-
-# supabase-js leaves a timer of 10 s behind, which nothing here waits for.
-my @node = ('node', '--test', '--test-reporter=tap');
-push @node, '--test-force-exit'
-  if IPC::Run::run([ 'node', '--test-force-exit', '--version' ], '>', '/dev/null', '2>', '/dev/null');
-
-my @files = sort glob "$clients/*.test.mjs";
-ok(@files > 0, 'there are client tests');
-tap_program_ok(basename($_), [ @node, $_ ]) for @files;
+my @names = npm_clients();
+ok(@names > 0, 'there are client tests');
+npm_clients_ok($server, @names);
 
 $server->cluster_alive('after the client tests');
 done_testing();

@@ -166,6 +166,7 @@ sub nothing_came
 	my $topic = held(5);
 
 	is($client->join_result($topic, level('all', 1), presence => 1), 'ok', 'joined with both rights');
+	ok($client->event($topic, ['presence_state']), 'and told who is online');
 	hold(5);
 	wait_for(sub { $server->stat('channels') == 1 }, 'the join to be counted');
 	my $before = $server->stat('authorisations');
@@ -193,6 +194,7 @@ sub nothing_came
 	my $topic = held(6);
 
 	is($client->join_result($topic, level('presence'), presence => 1), 'ok', 'let in for presence alone');
+	ok($client->event($topic, ['presence_state']), 'of which it is told');
 	ok(wait_for(sub { $server->stat('channels') == 1 }, 'the channel'), 'is a channel');
 	publish($topic, 1);
 	nothing_came($client, 'who may not hear broadcasts');

@@ -107,10 +107,11 @@ test_damage(void)
 	ok(decodes_with(&msg, 0, WAL_RECORD_VERSION), "its version");
 	ok(!decodes_with(&msg, 0, 0) && !decodes_with(&msg, 0, WAL_RECORD_VERSION + 1),
 	   "another version");
-	ok(!decodes_with(&msg, 1, 0) && !decodes_with(&msg, 1, 3) && !decodes_with(&msg, 1, 255),
+	ok(!decodes_with(&msg, 1, 0) && !decodes_with(&msg, 1, WAL_MESSAGE_CAST + 1) &&
+	   !decodes_with(&msg, 1, 255),
 	   "a kind that there is not");
 	ok(!decodes_with(&msg, 1, WAL_MESSAGE_AGENTS_CHANGED), "a kind without such texts");
-	ok(!decodes_with(&msg, 2, 0x04) && !decodes_with(&msg, 2, 0x80), "unknown flags");
+	ok(!decodes_with(&msg, 2, WAL_MESSAGE_WHOLE) && !decodes_with(&msg, 2, 0x80), "unknown flags");
 	ok(!decodes_with(&msg, 3, 0) && !decodes_with(&msg, 3, 255), "another length of the event");
 	for (size_t at = 4; at < 12; at++)
 	{
@@ -185,6 +186,28 @@ test_agents_changed(void)
 	}
 }
 
+/* What a client says: its event may be empty, its payload be a whole one. */
+static void
+test_cast(void)
+{
+	WalMessage	msg = sample();
+	WalMessage	got;
+	Slice		body;
+
+	msg.kind = WAL_MESSAGE_CAST;
+	round_trip(&msg, "a cast");
+	msg.event = slice_make(NULL, 0);
+	round_trip(&msg, "without event");
+	ok(!decodes_with(&msg, 1, WAL_MESSAGE_BROADCAST), "which no other broadcast may be");
+	msg.flags = WAL_MESSAGE_WHOLE | WAL_MESSAGE_PRIVATE;
+	round_trip(&msg, "a whole payload");
+	ok(!decodes_with(&msg, 2, 0x08), "an unknown flag");
+	msg.topic = slice_make(NULL, 0);
+	body = encode(&msg);
+	ok(!wal_record_decode(body.data, body.len, &got), "a cast to no topic");
+	release(body);
+}
+
 int
 main(void)
 {
@@ -194,5 +217,6 @@ main(void)
 	test_damage();
 	test_limits();
 	test_agents_changed();
+	test_cast();
 	return done_testing();
 }

@@ -7,7 +7,7 @@
  * directory and replaces those that end.  Here is the worker's shell: it
  * connects as a role that may do next to nothing, waits for a job, has job_run()
  * run it and sends what came out.  What a job may do to the session, and what
- * is put right after it, is session.c's business.
+ * is put right after it, is job_session.c's business.
  *
  * While it waits it serves what every backend with a connection must serve:
  * barriers, invalidations, settings, the wish that it should end.  A request to
@@ -33,7 +33,7 @@
 
 #include "exec/executor.h"
 #include "exec/job_run.h"
-#include "exec/session.h"
+#include "exec/job_session.h"
 #include "guc.h"
 #include "pg_compat.h"
 #include "proto/bus_frame.h"

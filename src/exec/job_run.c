@@ -31,7 +31,7 @@
 #include "exec/commits.h"
 #include "exec/job_run.h"
 #include "exec/report.h"
-#include "exec/session.h"
+#include "exec/job_session.h"
 #include "guc.h"
 
 /* How a kind of job is run. */

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * session.c
+ * job_session.c
  *	  The database session of an executor, kept as it began.
  *
  * What runs in here was written by others: policies, triggers and the functions
@@ -14,7 +14,7 @@
  * one that does is ended with the whole process a little later, which nothing
  * can catch.
  *
- * src/exec/session.c
+ * src/exec/job_session.c
  *
  *-------------------------------------------------------------------------
  */
@@ -38,7 +38,7 @@
 #include "utils/syscache.h"
 #include "utils/timeout.h"
 
-#include "exec/session.h"
+#include "exec/job_session.h"
 #include "guc.h"
 #include "served_database.h"
 

@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
- * session.h
+ * job_session.h
  *	  The database session of an executor, kept as it began.
  *
- * src/exec/session.h
+ * src/exec/job_session.h
  *
  *-------------------------------------------------------------------------
  */
-#ifndef REALTIME_SESSION_H
-#define REALTIME_SESSION_H
+#ifndef REALTIME_JOB_SESSION_H
+#define REALTIME_JOB_SESSION_H
 
 /* Once per process, when it is connected to its database. */
 extern void session_init(void);
@@ -37,4 +37,4 @@ extern void session_check_role(void);
  */
 extern void session_end_job(bool committed);
 
-#endif							/* REALTIME_SESSION_H */
+#endif							/* REALTIME_JOB_SESSION_H */

@@ -295,6 +295,34 @@ sub _children
 	return @found;
 }
 
+# CPU seconds that the executors have used so far.
+sub executors_cpu
+{
+	my ($self) = @_;
+	my $sum = 0;
+
+	foreach my $pid (split /\n/, $self->sql(
+			q{SELECT pid FROM pg_stat_activity WHERE backend_type LIKE 'realtime executor%'}))
+	{
+		open my $stat, '<', "/proc/$pid/schedstat" or die "executor $pid is gone\n";
+		$sum += (split ' ', <$stat>)[0] / 1e9;
+	}
+	return $sum;
+}
+
+# CPU seconds of all sessions that have ended so far, to 1/100 s.
+sub sessions_cpu
+{
+	my ($self) = @_;
+
+	open my $file, '<', "$self->{dir}/data/postmaster.pid" or die "postmaster.pid: $!\n";
+	chomp(my $postmaster = <$file>);
+	open my $stat, '<', "/proc/$postmaster/stat" or die "the postmaster is gone\n";
+	my ($times) = <$stat> =~ /.*\) (.*)/;
+	my (undef, $user, $system) = (split ' ', $times)[ 12 .. 14 ];
+	return ($user + $system) / POSIX::sysconf(&POSIX::_SC_CLK_TCK);
+}
+
 # A line of /proc/<pid>/status in kB, summed over processes.
 sub memory_kb
 {

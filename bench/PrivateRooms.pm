@@ -121,16 +121,23 @@ SQL
 }
 
 # Run something that decides $count joins and returns its values; adds to them
-# the WAL bytes and the transaction ids that it took for each.
-sub count_writes
+# what the server wrote for each, and how many a CPU second is good for, $cpu
+# saying what has been used.
+sub account
 {
-	my ($self, $count, $run) = @_;
+	my ($self, $count, $cpu, $run) = @_;
+	my $cpu_before = $cpu->();
 	my $before = $self->{server}->written;
 	my $values = $run->();
 	my $after = $self->{server}->written;
+	my $used = $cpu->() - $cpu_before;
 
-	return { %$values, wal => ($after->[0] - $before->[0]) / $count,
-		xids => ($after->[1] - $before->[1]) / $count };
+	return {
+		%$values,
+		wal => ($after->[0] - $before->[0]) / $count,
+		xids => ($after->[1] - $before->[1]) / $count,
+		per_cpu_second => $used > 0 ? $count / $used : 0,
+	};
 }
 
 # Decide joins in upstream's way ("probe" or "authorize") by so many sessions,
@@ -143,7 +150,7 @@ sub upstream
 	# upstream has no trigger on the table
 	$server->reset;
 	$server->publish(0);
-	my $values = $self->count_writes($sessions * $each, sub
+	my $values = $self->account($sessions * $each, sub { return $server->sessions_cpu; }, sub
 		{
 			my $text = $server->run("$server->{bindir}/pgbench", '-n', '-M', 'prepared',
 				'-c', $sessions, '-j', $sessions, '-t', $each, '-f', $self->{$script}, $server->conninfo);

@@ -229,7 +229,7 @@ lose_continuity(const char *reason)
 	hub.epoch = position.epoch;
 	hub.released_lsn = position.released_lsn;
 	hub.again_until = InvalidXLogRecPtr;
-	recorder_begin_epoch(hub.epoch);
+	recorder_begin_epoch(&position);
 	publish_state(HUB_RUNNING);
 	programs_tell_gap(hub.epoch, reason);
 }

@@ -97,6 +97,7 @@ static uint64 again_epoch;
 static XLogRecPtr noted_from;	/* all commits after this one are in the
 								 * backlog, or recorded */
 static XLogRecPtr noted_until;	/* the last of them */
+static Mark epoch_start;		/* of the present epoch, if continuity was lost */
 
 static Noted *backlog = NULL;	/* backlog[first .. first + count) */
 static int	backlog_size = 0;
@@ -301,18 +302,38 @@ recorder_position(HubPosition *position)
 }
 
 /*
+ * All of an older epoch is recorded: what is left to record stands in the WAL
+ * behind the gap.
+ */
+static void
+pass_epoch_start(void)
+{
+	if (floor_mark.lsn >= epoch_start.lsn ||
+		(count > 0 && backlog[first].epoch != epoch))
+		return;
+	floor_mark = epoch_start;
+	noted_from = epoch_start.lsn;
+	noted_until = Max(noted_until, noted_from);
+}
+
+/*
  * Continuity was lost.  What is noted is still recorded, under its own epoch;
  * what is not noted cannot be.
  */
 void
-recorder_begin_epoch(uint64 new_epoch)
+recorder_begin_epoch(const HubPosition *position)
 {
-	epoch = new_epoch;
-	if (state == STATE_STANDBY || state == STATE_ON)
-		return;
-	floor_mark.lsn = noted_from;
-	floor_mark.restart_lsn = InvalidXLogRecPtr;
-	settle();
+	epoch = position->epoch;
+	epoch_start.lsn = position->released_lsn;
+	epoch_start.restart_lsn = position->restart_lsn;
+	if (state != STATE_STANDBY && state != STATE_ON)
+	{
+		floor_mark.lsn = noted_from;
+		floor_mark.restart_lsn = InvalidXLogRecPtr;
+		settle();
+	}
+	if (state == STATE_ON)
+		pass_epoch_start();
 }
 
 /*
@@ -369,6 +390,7 @@ batch_ended(JobOutcome outcome, Slice body, bool answered)
 	floor_mark.lsn = noted_from = backlog[first + n - 1].entry.lsn;
 	floor_mark.restart_lsn = backlog[first + n - 1].entry.restart_lsn;
 	drop_oldest(n);
+	pass_epoch_start();
 }
 
 /*

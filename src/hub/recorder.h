@@ -40,8 +40,11 @@ extern void recorder_read(XLogRecPtr lsn, XLogRecPtr restart_lsn);
 /* Set what position->recorded_... should be. */
 extern void recorder_position(HubPosition *position);
 
-/* Continuity was lost: what commits from now on belongs to another epoch. */
-extern void recorder_begin_epoch(uint64 epoch);
+/*
+ * Continuity was lost: what commits from now on belongs to another epoch, which
+ * begins at this position.
+ */
+extern void recorder_begin_epoch(const HubPosition *position);
 
 /* This server is no standby any more. */
 extern void recorder_promoted(void);

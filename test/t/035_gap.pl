@@ -40,9 +40,16 @@ is($server->stat('gaps'), 0, 'and is no gap');
 is($server->stat('epoch'), $epoch, 'and no new epoch');
 $client = $server->member('room') if $client->eof || ($after && exists $after->{close});
 $epoch = $server->stat('epoch');
+my $old_epoch = $epoch;
 my $gaps = $server->stat('gaps');
 
-# While the hub is stopped, WAL is written and recycled behind its back.
+# While the hub is stopped, WAL is written and recycled behind its back.  What it
+# has told just before is not recorded yet, and never can be from that WAL.
+my $lock = $node->background_psql('postgres');
+my $lock_commits = 'BEGIN; LOCK realtime.commits IN ACCESS EXCLUSIVE MODE';
+$lock->query_safe($lock_commits);
+$server->publish('room', 1);
+ok($client->broadcast, 'the client hears what is not recorded');
 kill 'STOP', $hub;
 $server->publish('room', 2);
 my $behind = $server->sql('SELECT pg_walfile_name(pg_current_wal_insert_lsn())');
@@ -62,6 +69,11 @@ isnt($server->stat('epoch'), $epoch, 'there is another epoch');
 ok($server->sql('SELECT 1'), 'the server is fine');
 
 $client = wait_for(sub { eval { $server->member('room') } }, 'a client to join again');
+# What was told before the gap is recorded at last; what comes then is not, and
+# stands in the WAL behind the gap.
+$lock->query_safe('ROLLBACK');
+wait_for(sub { $server->stat('record_backlog') == 0 }, 'the commits to be recorded');
+$lock->query_safe($lock_commits);
 my $n = 10;
 $server->publish('room', ++$n);
 my $message = $client->broadcast;
@@ -73,5 +85,8 @@ $epoch = $server->stat('epoch');
 $node->restart;
 $server->wait_until_healthy;
 is($server->stat('gaps'), 0, 'a restart of the server is no gap');
+wait_for(sub { $server->stat('record_backlog') == 0 }, 'the rest to be recorded');
+is($server->sql("SELECT count(*) FROM realtime.commits WHERE epoch = $old_epoch"), 3,
+	'all that was told before the gap is recorded');
 
 done_testing();

@@ -440,6 +440,7 @@ catch_up_begin(Channel *channel)
 	if (!topics_begin_hold(channel->topic))
 		return false;
 	catch_up->page.told = take_page;
+	held_want(channel->topic->held, channel->conn->version);
 	dlist_push_tail(&channel->topic->held->channels, &catch_up->of_topic);
 	catch_up->listed = true;
 	if (channel->topic->interest == INTEREST_HELD)

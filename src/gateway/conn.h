@@ -56,7 +56,7 @@ typedef struct Conn
 	Pressure	pressure;
 	const StreamOps *stream;
 	uint8		state;			/* ConnState */
-	uint8		version;		/* PhxVersion, of an OPEN connection */
+	uint8		version;		/* Dialect, of an OPEN connection */
 	bool		dirty;			/* in the list */
 	bool		reaping;		/* in the list of conn_reap() */
 	bool		input_paused;	/* nothing is read: a request waits for its

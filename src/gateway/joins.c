@@ -241,7 +241,7 @@ join_allow(Channel *channel, uint8 rights)
 void
 join_topic_held(Topic *topic)
 {
-	for (int v = 0; v < PHX_VERSIONS; v++)
+	for (int v = 0; v < DIALECTS; v++)
 	{
 		Members    *members = &topic->members[v];
 

@@ -32,6 +32,7 @@
 #include "gateway/http_answer.h"
 #include "gateway/publishers.h"
 #include "gateway/replies.h"
+#include "gateway/request_token.h"
 #include "gateway/rest_batch.h"
 #include "gateway/rest_broadcast.h"
 #include "proto/jslice.h"
@@ -94,33 +95,12 @@ typedef struct RestRequest
 static Bytes payload;			/* being put together */
 
 /*
- * The token of a request: that of Authorization, if it is one for bearers,
- * else that of apikey.
- */
-static Slice
-find_token(const HttpRequest *req)
-{
-	const Slice *value = http_header(req, "Authorization");
-
-	if (value != NULL && value->len > 7 && pg_strncasecmp(value->data, "Bearer ", 7) == 0)
-	{
-		Slice		token = slice_make(value->data + 7, value->len - 7);
-
-		while (token.len > 0 && token.data[0] == ' ')
-			token = slice_make(token.data + 1, token.len - 1);
-		return token;
-	}
-	value = http_header(req, "apikey");
-	return value != NULL ? *value : slice_make(NULL, 0);
-}
-
-/*
  * Who sends a request?  NULL if that is nobody who may.
  */
 static Identity *
 identify(const HttpRequest *req)
 {
-	Slice		token = find_token(req);
+	Slice		token = request_token(req);
 	TokenRefusal refusal;
 
 	return token.len > 0 ? identity_get(token, &refusal) : NULL;

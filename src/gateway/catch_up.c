@@ -35,6 +35,7 @@
 
 #include "gateway/access.h"
 #include "gateway/catch_up.h"
+#include "gateway/event_stream.h"
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
 #include "gateway/held.h"
@@ -343,6 +344,8 @@ arrive(CatchUp *catch_up, const Place *until)
 	if (!channel_listen(channel))
 		reply_no_memory(channel->conn);
 	catch_up_close(catch_up);
+	if (channel->conn->events != NULL)
+		event_stream_caught_up(channel);
 }
 
 /*

@@ -28,6 +28,7 @@
 #include "gateway/catch_up.h"
 #include "gateway/conn.h"
 #include "gateway/decisions.h"
+#include "gateway/event_stream.h"
 #include "gateway/fanout.h"
 #include "gateway/gw_stats.h"
 #include "gateway/identities.h"
@@ -141,6 +142,7 @@ next_deadline(void)
 	deadline = Min(deadline, agent_channels_deadline());
 	deadline = Min(deadline, presence_topics_deadline());
 	deadline = Min(deadline, catch_up_deadline());
+	deadline = Min(deadline, event_streams_deadline());
 	return Min(deadline, Min(trim_at, end_at));
 }
 
@@ -181,6 +183,7 @@ turn(void)
 	access_run_expiry();
 	agent_channels_run_timers(loop_now);
 	fanout_end();
+	event_streams_run();
 	catch_up_flush();
 	decisions_flush();
 	agent_channels_flush();

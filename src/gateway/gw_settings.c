@@ -30,6 +30,7 @@ GwSettings	gw_settings = {
 	.send_timeout = 10000,
 	.header_timeout = 10000,
 	.idle_timeout = 60000,
+	.keepalive_interval = 15000,
 	.max_presence_calls = 5,
 	.presence_window = 30000
 };
@@ -55,6 +56,7 @@ static const struct
 	{"send_timeout", &gw_settings.send_timeout, 1, PG_INT32_MAX},
 	{"header_timeout", &gw_settings.header_timeout, 1, PG_INT32_MAX},
 	{"idle_timeout", &gw_settings.idle_timeout, 1, PG_INT32_MAX},
+	{"keepalive_interval", &gw_settings.keepalive_interval, 1, PG_INT32_MAX},
 	{"max_presence_calls", &gw_settings.max_presence_calls, 0, PG_INT32_MAX},
 	{"presence_window", &gw_settings.presence_window, 1, PG_INT32_MAX},
 };

@@ -9,6 +9,7 @@
  */
 #include "proto/proto.h"
 
+#include "gateway/event_stream.h"
 #include "gateway/replies.h"
 #include "proto/ws_frame.h"
 
@@ -116,6 +117,9 @@ reply_system_ok(Channel *channel, const char *message)
 {
 	SystemMessage system = {"system", "ok", message, false};
 
+	/* an event stream is told why when it ends */
+	if (channel->conn->events != NULL)
+		return;
 	(void) reply_encode_system(&frames, channel->conn->version, channel_join_ref(channel),
 							   channel->topic, &system);
 	send_frames(channel->conn);
@@ -131,6 +135,11 @@ reply_end_channel(Channel *channel, const char *message, ChannelEnd end)
 	Conn	   *conn = channel->conn;
 	Slice		join_ref = channel_join_ref(channel);
 
+	if (conn->events != NULL)
+	{
+		event_stream_end(channel, message);
+		return;
+	}
 	if (message != NULL)
 	{
 		SystemMessage system = {"system", "error", message, true};

@@ -30,6 +30,7 @@
 #include "gateway/gw_stats.h"
 #include "gateway/message_frame.h"
 #include "gateway/place.h"
+#include "gateway/stores.h"
 #include "proto/ws_frame.h"
 
 #define BUF_MAX (64 * 1024)		/* a buffer of several messages */
@@ -270,7 +271,7 @@ fanout_stored(const WalMessage *message, const Place *place)
 	message_meta_stored(&meta, message, place, false);
 	if (topic->held != NULL)
 		catch_up_hold(topic, message, place, &meta);
-	deliver(topic, NULL, message, &meta);
+	deliver(topic, stores_sender(message), message, &meta);
 }
 
 /*

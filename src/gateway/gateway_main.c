@@ -36,6 +36,7 @@
 #include "gateway/presence.h"
 #include "gateway/presence_topics.h"
 #include "gateway/publishers.h"
+#include "gateway/stores.h"
 #include "gateway/topics.h"
 #include "proto/ws_frame.h"
 
@@ -181,6 +182,7 @@ turn(void)
 	access_run_expiry();
 	agent_channels_run_timers(loop_now);
 	fanout_end();
+	stores_flush();
 	catch_up_flush();
 	decisions_flush();
 	agent_channels_flush();

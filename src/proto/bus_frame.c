@@ -196,6 +196,7 @@ bus_stat_name(BusStat stat)
 		[BUS_STAT_RECOVERED] = "recovered",
 		[BUS_STAT_NOT_RECOVERED] = "not_recovered",
 		[BUS_STAT_REPLAYED] = "replayed",
+		[BUS_STAT_STORED] = "stored",
 		[BUS_STAT_HOLD_OVERRUNS] = "hold_overruns",
 	};
 

@@ -187,6 +187,7 @@ typedef enum BusStat
 	BUS_STAT_RECOVERED,			/* joins that got all they had missed */
 	BUS_STAT_NOT_RECOVERED,		/* joins that could not */
 	BUS_STAT_REPLAYED,			/* messages of history queued to a client */
+	BUS_STAT_STORED,			/* broadcasts of clients that were stored */
 	BUS_STAT_HOLD_OVERRUNS,		/* times too much came while history was read */
 	BUS_STAT_COUNT
 } BusStat;

@@ -164,7 +164,10 @@ broadcast_request(Channel *channel, const ClientMessage *msg)
 	if (!make_cast(channel, msg, &cast))
 		settle(channel, msg->ref, &cast, "invalid_payload");
 	else if (cast.payload.len > (size_t) gw_settings.max_message_size)
+	{
+		STAT_INC(BUS_STAT_PAYLOADS_LIMITED);
 		settle(channel, msg->ref, &cast, "payload_size_exceeded");
+	}
 	else if (agent_channel_receive_only(channel->topic))
 		settle(channel, msg->ref, &cast, "unauthorized");
 	else if (!channel->topic->is_private)

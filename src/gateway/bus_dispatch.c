@@ -27,6 +27,7 @@
 #include "gateway/gw_jobs.h"
 #include "gateway/gw_settings.h"
 #include "gateway/joins.h"
+#include "gateway/limits.h"
 #include "gateway/listener.h"
 #include "gateway/loop.h"
 #include "gateway/presence_topics.h"
@@ -218,6 +219,8 @@ bus_dispatch(BusFrameType type, Slice body)
 			return take_watched(body);
 		case BUS_TRACK_REFUSED:
 			return take_track_refused(body);
+		case BUS_USAGE_OTHERS:
+			return limits_take_others(body);
 		case BUS_INTEREST_ACK:
 			return take_interest_ack(body);
 		case BUS_GAP:

@@ -30,6 +30,7 @@
 #include "gateway/fanout.h"
 #include "gateway/gw_stats.h"
 #include "gateway/identities.h"
+#include "gateway/limits.h"
 #include "gateway/listener.h"
 #include "gateway/loop.h"
 #include "gateway/presence.h"
@@ -135,6 +136,7 @@ next_deadline(void)
 	int64		deadline = Min(conn_deadline(), listener_deadline());
 
 	deadline = Min(deadline, gw_stats_deadline());
+	deadline = Min(deadline, limits_deadline());
 	deadline = Min(deadline, publishers_deadline());
 	deadline = Min(deadline, identities_deadline());
 	deadline = Min(deadline, agent_channels_deadline());
@@ -186,6 +188,7 @@ turn(void)
 	conn_reap();
 	topics_flush_interest();
 	presence_flush();
+	limits_turn(loop_now);
 	gw_stats_report(loop_now);
 	bus_link_flush();
 	trim_memory();

@@ -24,6 +24,7 @@
  */
 #include "proto/proto.h"
 
+#include "gateway/admission.h"
 #include "gateway/agent_channels.h"
 #include "gateway/broadcasts.h"
 #include "gateway/decisions.h"
@@ -472,11 +473,14 @@ static void
 start(RestRequest *request)
 {
 	int			status = find_rooms(request);
+	const char *error;
 
 	if (status == 429)
 		fail(request, 429, "Too many messages to broadcast, please reduce the batch size");
 	else if (status != 0)
 		fail(request, status, "Out of memory");
+	else if ((error = admission_batch(request->batch.count)) != NULL)
+		fail(request, 429, error);
 	else
 	{
 		request->publisher.resume = send_on;
@@ -617,7 +621,10 @@ handle_single(HttpExchange *exchange, const HttpRequest *req, Slice body)
 	else if (status != 0)
 		fail(request, status, "Out of memory");
 	else if (message->payload.len > (size_t) gw_settings.max_message_size)
+	{
+		STAT_INC(BUS_STAT_PAYLOADS_LIMITED);
 		fail(request, 422, "Payload size exceeds tenant limit");
+	}
 	else if (!request->is_binary &&
 			 !jslice_validate(message->payload.data, message->payload.len, NULL))
 		fail(request, 400, "The body is not valid JSON");

@@ -203,6 +203,8 @@ take_frame(void *owner, const BusHeader *header, Slice body)
 		case BUS_TRACK:
 		case BUS_WATCH:
 			return callbacks.presence(slot_of(gateway), header->type, body);
+		case BUS_USAGE:
+			return callbacks.usage(slot_of(gateway), body);
 		default:
 			return false;
 	}

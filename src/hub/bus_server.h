@@ -36,6 +36,9 @@ typedef struct BusCallbacks
 
 	/* A BUS_TRACK or BUS_WATCH came; false if it should not have been sent. */
 	bool		(*presence) (int slot, BusFrameType type, Slice body);
+
+	/* A BUS_USAGE came; false if it is none. */
+	bool		(*usage) (int slot, Slice body);
 } BusCallbacks;
 
 extern void bus_server_init(const BusCallbacks *callbacks);

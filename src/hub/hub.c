@@ -47,6 +47,7 @@
 #include "hub/release.h"
 #include "hub/sealed.h"
 #include "hub/timeouts.h"
+#include "hub/usage_server.h"
 #include "hub/wal_reader.h"
 #include "hub/xact_buffer.h"
 #include "jwt_config.h"
@@ -620,6 +621,7 @@ serve_bus(TimestampTz now)
 {
 	executors_dispatch(now);
 	presence_server_acknowledge();
+	usage_server_tell();
 	bus_server_flush();
 }
 

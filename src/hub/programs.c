@@ -31,6 +31,7 @@
 #include "hub/presence_server.h"
 #include "hub/programs.h"
 #include "hub/spawn.h"
+#include "hub/usage_server.h"
 #include "jwt_config.h"
 #include "shmem.h"
 
@@ -89,6 +90,7 @@ clear_program(int slot)
 	jobs_forget_gateway(slot);
 	bus_server_remove(slot);
 	presence_server_remove(slot);
+	usage_server_remove(slot);
 	events_remove(&program->source);
 	close(program->source.fd);
 	program->pid = 0;
@@ -247,6 +249,12 @@ add_limits(StringInfo settings)
 	add_number(settings, "idle_timeout", realtime_idle_timeout);
 	add_number(settings, "max_presence_calls", realtime_max_presence_calls);
 	add_number(settings, "presence_window", realtime_presence_window);
+	add_number(settings, "rate_window", realtime_rate_window * INT64CONST(1000));
+	add_number(settings, "max_concurrent_users", realtime_max_concurrent_users);
+	add_number(settings, "max_joins_per_second", realtime_max_joins_per_second);
+	add_number(settings, "max_events_per_second", realtime_max_events_per_second);
+	add_number(settings, "max_presence_events_per_second",
+			   realtime_max_presence_events_per_second);
 }
 
 /*
@@ -350,6 +358,7 @@ start_gateway(int slot, TimestampTz now)
 	events_add(&program->source, EPOLLIN);
 	bus_server_add(slot, bus_fd);
 	presence_server_add(slot);
+	usage_server_add(slot);
 	publish_slot(slot);
 	send_config(slot);
 }
@@ -406,7 +415,8 @@ programs_init(void)
 		.ready = peer_ready,
 		.stats = peer_stats,
 		.job = jobs_add,
-		.presence = presence_server_take
+		.presence = presence_server_take,
+		.usage = usage_server_take
 	};
 
 	bus_server_init(&callbacks);

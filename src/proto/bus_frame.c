@@ -180,6 +180,18 @@ bus_stat_name(BusStat stat)
 		[BUS_STAT_PRESENCE_LIMITED] = "presence_limited",
 		[BUS_STAT_PRESENCE_STATES] = "presence_states",
 		[BUS_STAT_PRESENCE_DIFFS] = "presence_diffs",
+		[BUS_STAT_USERS] = "users",
+		[BUS_STAT_BYTES_IN] = "bytes_in",
+		[BUS_STAT_JOINS_ASKED] = "joins_asked",
+		[BUS_STAT_EVENTS] = "events",
+		[BUS_STAT_CAST_DELIVERIES] = "broadcast_deliveries",
+		[BUS_STAT_CONNECTIONS_LIMITED] = "connections_limited",
+		[BUS_STAT_USERS_LIMITED] = "users_limited",
+		[BUS_STAT_JOINS_LIMITED] = "joins_limited",
+		[BUS_STAT_CHANNELS_LIMITED] = "channels_limited",
+		[BUS_STAT_EVENTS_LIMITED] = "events_limited",
+		[BUS_STAT_PRESENCE_EVENTS_LIMITED] = "presence_events_limited",
+		[BUS_STAT_PAYLOADS_LIMITED] = "payloads_limited",
 	};
 
 	return names[stat];

@@ -60,6 +60,12 @@ typedef enum BusFrameType
 	/* hub to executor */
 	BUS_RUN = 16,				/* BusJob, then what proto/job.h says */
 
+	/* hub to program, again */
+	BUS_USAGE_OTHERS = 80,		/* BusUsage: proto/usage_frame.h */
+
+	/* program to hub, again */
+	BUS_USAGE = 96,				/* BusUsage */
+
 	/* program to hub */
 	BUS_READY = 32,				/* addresses listened on, as text */
 	BUS_LOG = 33,				/* u8 BusLogLevel, then text */
@@ -177,6 +183,18 @@ typedef enum BusStat
 	BUS_STAT_PRESENCE_LIMITED,	/* channels closed for too many or too large */
 	BUS_STAT_PRESENCE_STATES,	/* presence_state queued to a client */
 	BUS_STAT_PRESENCE_DIFFS,	/* presence_diff queued to a client */
+	BUS_STAT_USERS,				/* gauge: connections that have joined something */
+	BUS_STAT_BYTES_IN,			/* bytes read from sockets */
+	BUS_STAT_JOINS_ASKED,		/* joins that were within the limits */
+	BUS_STAT_EVENTS,			/* of clients on channels, without presence */
+	BUS_STAT_CAST_DELIVERIES,	/* of the deliveries, what clients said */
+	BUS_STAT_CONNECTIONS_LIMITED,	/* these, and those below: refused for a limit */
+	BUS_STAT_USERS_LIMITED,		/* connections and joins */
+	BUS_STAT_JOINS_LIMITED,		/* connections and joins */
+	BUS_STAT_CHANNELS_LIMITED,	/* joins of one with too many channels */
+	BUS_STAT_EVENTS_LIMITED,	/* channels closed, requests refused */
+	BUS_STAT_PRESENCE_EVENTS_LIMITED,	/* channels closed */
+	BUS_STAT_PAYLOADS_LIMITED,	/* broadcasts with too large a payload */
 	BUS_STAT_COUNT
 } BusStat;
 

@@ -1,0 +1,170 @@
+/*-------------------------------------------------------------------------
+ *
+ * limits.c
+ *	  Limits that hold for all gateways together: what is left of them.
+ *
+ * What counts for a limit is what gw_stats.c counts anyway, so limits and
+ * metrics cannot tell different stories and nobody has to count twice: once a
+ * turn, and before a decision, the growth of those counters goes into windows
+ * (proto/rate_window.c).
+ *
+ * Several gateways report their growth to the hub every REPORT_INTERVAL_MS while
+ * there is any, and get that of the others, which goes into the same windows.
+ * So together they pass a limit by at most what the others let through within
+ * that time and the way over the bus.  Nothing is reported while there is no
+ * limit at all.
+ *
+ * src/gateway/limits.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "proto/proto.h"
+
+#include "gateway/bus_link.h"
+#include "gateway/gw_settings.h"
+#include "gateway/gw_stats.h"
+#include "gateway/limits.h"
+#include "gateway/loop.h"
+#include "proto/rate_window.h"
+
+#define REPORT_INTERVAL_MS 50
+#define STATS_PER_KIND 3
+
+/* The counters that make up what is limited; unused places are the first one. */
+static const struct
+{
+	int			nstats;
+	BusStat		stats[STATS_PER_KIND];
+	const int64 *per_second;
+}			kinds[RATE_KINDS] = {
+	[RATE_JOINS] = {1, {BUS_STAT_JOINS_ASKED}, &gw_settings.max_joins_per_second},
+	[RATE_EVENTS] = {2, {BUS_STAT_EVENTS, BUS_STAT_CAST_DELIVERIES},
+	&gw_settings.max_events_per_second},
+	[RATE_PRESENCE] = {3, {BUS_STAT_PRESENCE_CALLS, BUS_STAT_PRESENCE_STATES,
+	BUS_STAT_PRESENCE_DIFFS}, &gw_settings.max_presence_events_per_second}
+};
+
+static RateWindow windows[RATE_KINDS];
+static uint64 seen[RATE_KINDS]; /* of the counters, what is in the windows */
+static BusUsage unreported;
+static uint64 reported_users;
+static uint64 others_users;
+static int64 reported_at = -REPORT_INTERVAL_MS;
+
+/*
+ * Put what has happened since the last look into a window.
+ */
+static void
+count(RateKind kind)
+{
+	uint64		sum = 0;
+	uint64		growth;
+
+	for (int i = 0; i < kinds[kind].nstats; i++)
+		sum += gw_stats[kinds[kind].stats[i]];
+	growth = sum - seen[kind];
+	if (growth == 0)
+		return;
+	seen[kind] = sum;
+	unreported.used[kind] += growth;
+	rate_window_add(&windows[kind], loop_now, gw_settings.rate_window, growth);
+}
+
+/*
+ * What is left of a rate.
+ */
+uint64
+limits_left(RateKind kind)
+{
+	int64		per_second = *kinds[kind].per_second;
+
+	if (per_second == 0)
+		return LIMIT_NONE;
+	count(kind);
+	return rate_window_left(&windows[kind], loop_now, gw_settings.rate_window, per_second);
+}
+
+/*
+ * Compare with all users there are.
+ */
+bool
+limits_users_full(void)
+{
+	return gw_settings.max_concurrent_users != 0 &&
+		gw_stats[BUS_STAT_USERS] + others_users >= (uint64) gw_settings.max_concurrent_users;
+}
+
+/*
+ * Others have used something.
+ */
+bool
+limits_take_others(Slice body)
+{
+	BusUsage	usage;
+
+	if (!usage_decode(body, &usage))
+		return false;
+	others_users = usage.users;
+	for (int kind = 0; kind < RATE_KINDS; kind++)
+		rate_window_add(&windows[kind], loop_now, gw_settings.rate_window, usage.used[kind]);
+	return true;
+}
+
+/*
+ * Is there any limit?
+ */
+static bool
+is_limited(void)
+{
+	bool		limited = gw_settings.max_concurrent_users != 0;
+
+	for (int kind = 0; kind < RATE_KINDS; kind++)
+		limited = limited || *kinds[kind].per_second != 0;
+	return limited;
+}
+
+/*
+ * Is there something that the hub does not know of yet?
+ */
+static bool
+has_news(void)
+{
+	if (gw_stats[BUS_STAT_USERS] != reported_users)
+		return true;
+	for (int kind = 0; kind < RATE_KINDS; kind++)
+	{
+		if (unreported.used[kind] > 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Count all kinds; report.
+ */
+void
+limits_turn(int64 now)
+{
+	for (int kind = 0; kind < RATE_KINDS; kind++)
+		count(kind);
+	if (!is_limited())
+	{
+		memset(&unreported, 0, sizeof(unreported));
+		return;
+	}
+	if (now < limits_deadline())
+		return;
+	unreported.users = reported_users = gw_stats[BUS_STAT_USERS];
+	bus_send(BUS_USAGE, &unreported, sizeof(unreported), NULL, 0);
+	memset(&unreported, 0, sizeof(unreported));
+	reported_at = now;
+}
+
+/*
+ * When the next report may go.
+ */
+int64
+limits_deadline(void)
+{
+	return is_limited() && has_news() ? reported_at + REPORT_INTERVAL_MS : LOOP_NEVER;
+}

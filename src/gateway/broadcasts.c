@@ -23,6 +23,7 @@
 #include "gateway/bus_link.h"
 #include "gateway/conn_input.h"
 #include "gateway/fanout.h"
+#include "gateway/gw_histograms.h"
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
 #include "gateway/publishers.h"
@@ -84,6 +85,7 @@ void
 broadcast_send(Topic *topic, const Channel *sender, const WalMessage *message)
 {
 	STAT_INC(BUS_STAT_CASTS);
+	measure_payload(message->payload.len);
 	publishers_sent(message->payload.len);
 	fanout_cast(topic, sender, message);
 	if (gw_settings.gateways > 1)

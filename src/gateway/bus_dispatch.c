@@ -24,8 +24,10 @@
 #include "gateway/bus_link.h"
 #include "gateway/conn.h"
 #include "gateway/fanout.h"
+#include "gateway/gw_histograms.h"
 #include "gateway/gw_jobs.h"
 #include "gateway/gw_settings.h"
+#include "gateway/hub_report.h"
 #include "gateway/joins.h"
 #include "gateway/limits.h"
 #include "gateway/listener.h"
@@ -87,6 +89,7 @@ take_message(Slice body)
 	if (!bus_decode_message(body, &head, &record) ||
 		!wal_record_decode(record.data, record.len, &message))
 		return false;
+	measure_message(&head, &message);
 	fanout_message(&message);
 	return true;
 }
@@ -219,6 +222,8 @@ bus_dispatch(BusFrameType type, Slice body)
 			return take_watched(body);
 		case BUS_TRACK_REFUSED:
 			return take_track_refused(body);
+		case BUS_METRICS:
+			return hub_report_take(body);
 		case BUS_USAGE_OTHERS:
 			return limits_take_others(body);
 		case BUS_INTEREST_ACK:

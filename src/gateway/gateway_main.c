@@ -29,6 +29,7 @@
 #include "gateway/decisions.h"
 #include "gateway/fanout.h"
 #include "gateway/gw_stats.h"
+#include "gateway/hub_report.h"
 #include "gateway/identities.h"
 #include "gateway/limits.h"
 #include "gateway/listener.h"
@@ -136,6 +137,7 @@ next_deadline(void)
 	int64		deadline = Min(conn_deadline(), listener_deadline());
 
 	deadline = Min(deadline, gw_stats_deadline());
+	deadline = Min(deadline, hub_report_deadline());
 	deadline = Min(deadline, limits_deadline());
 	deadline = Min(deadline, publishers_deadline());
 	deadline = Min(deadline, identities_deadline());
@@ -180,6 +182,7 @@ turn(void)
 	conn_run_timers(loop_now);
 	access_run_expiry();
 	agent_channels_run_timers(loop_now);
+	hub_report_run_timers(loop_now);
 	fanout_end();
 	decisions_flush();
 	agent_channels_flush();

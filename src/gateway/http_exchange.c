@@ -150,7 +150,7 @@ http_exchange_begin(Conn *conn, const HttpRequest *req, Slice head, const HttpBo
 	status = judge_body(req, route->body_max, &error);
 	if (status != 0)
 	{
-		http_answer_error(conn, req, HTTP_ALLOWED_ORIGINS, status,
+		http_answer_error(conn, req, route->readers, status,
 						  route->error_prefix, error, NULL);
 		return;
 	}
@@ -197,7 +197,7 @@ refuse_body(HttpExchange *exchange, int status, const char *error)
 	HttpRequest req;
 
 	parse_head(exchange, &req);
-	http_answer_error(exchange->conn, &req, HTTP_ALLOWED_ORIGINS, status,
+	http_answer_error(exchange->conn, &req, exchange->route->readers, status,
 					  exchange->route->error_prefix, error, NULL);
 	free_exchange(exchange);
 }
@@ -246,7 +246,8 @@ http_exchange_defer(HttpExchange *exchange, bool keep_body)
  * Send the answer, if somebody is there to take it.
  */
 void
-http_exchange_answer(HttpExchange *exchange, int status, Slice body, const char *headers)
+http_exchange_answer_as(HttpExchange *exchange, int status, const char *type, Slice body,
+						const char *headers)
 {
 	Conn	   *conn = exchange->conn;
 	bool		deferred = exchange->state == EXCHANGE_DEFERRED;
@@ -255,11 +256,20 @@ http_exchange_answer(HttpExchange *exchange, int status, Slice body, const char 
 	if (conn != NULL)
 	{
 		parse_read(exchange, &req);
-		http_answer(conn, &req, HTTP_ALLOWED_ORIGINS, status, body, headers);
+		http_answer_as(conn, &req, exchange->route->readers, status, type, body, headers);
 	}
 	free_exchange(exchange);
 	if (conn != NULL && deferred)
 		conn_input_resume(conn);
+}
+
+/*
+ * Send an answer in JSON.
+ */
+void
+http_exchange_answer(HttpExchange *exchange, int status, Slice body, const char *headers)
+{
+	http_exchange_answer_as(exchange, status, "application/json", body, headers);
 }
 
 /*

@@ -33,6 +33,7 @@
 #include "gateway/http_answer.h"
 #include "gateway/publishers.h"
 #include "gateway/replies.h"
+#include "gateway/request_token.h"
 #include "gateway/rest_batch.h"
 #include "gateway/rest_broadcast.h"
 #include "proto/jslice.h"
@@ -52,14 +53,16 @@ const HttpBodyRoute rest_batch_route = {
 	.admit = admit_batch,
 	.handler = handle_batch,
 	.body_max = BODY_MAX,
-	.error_prefix = MESSAGE_PREFIX
+	.error_prefix = MESSAGE_PREFIX,
+	.readers = HTTP_ALLOWED_ORIGINS
 };
 
 const HttpBodyRoute rest_single_route = {
 	.admit = admit_single,
 	.handler = handle_single,
 	.body_max = BODY_MAX,
-	.error_prefix = MESSAGE_PREFIX
+	.error_prefix = MESSAGE_PREFIX,
+	.readers = HTTP_ALLOWED_ORIGINS
 };
 
 struct RestRequest;
@@ -95,39 +98,6 @@ typedef struct RestRequest
 static Bytes payload;			/* being put together */
 
 /*
- * The token of a request: that of Authorization, if it is one for bearers,
- * else that of apikey.
- */
-static Slice
-find_token(const HttpRequest *req)
-{
-	const Slice *value = http_header(req, "Authorization");
-
-	if (value != NULL && value->len > 7 && pg_strncasecmp(value->data, "Bearer ", 7) == 0)
-	{
-		Slice		token = slice_make(value->data + 7, value->len - 7);
-
-		while (token.len > 0 && token.data[0] == ' ')
-			token = slice_make(token.data + 1, token.len - 1);
-		return token;
-	}
-	value = http_header(req, "apikey");
-	return value != NULL ? *value : slice_make(NULL, 0);
-}
-
-/*
- * Who sends a request?  NULL if that is nobody who may.
- */
-static Identity *
-identify(const HttpRequest *req)
-{
-	Slice		token = find_token(req);
-	TokenRefusal refusal;
-
-	return token.len > 0 ? identity_get(token, &refusal) : NULL;
-}
-
-/*
  * Refuse a request at its head.
  */
 static void
@@ -143,7 +113,7 @@ refuse(Conn *conn, const HttpRequest *req, int status, const char *prefix, const
 static bool
 admit_batch(Conn *conn, const HttpRequest *req)
 {
-	Identity   *identity = identify(req);
+	Identity   *identity = request_identity(req);
 
 	if (identity == NULL)
 		refuse(conn, req, 401, MESSAGE_PREFIX, "Unauthorized");
@@ -506,7 +476,7 @@ make_request(HttpExchange *exchange, const HttpRequest *req)
 	}
 	request->exchange = exchange;
 	/* its time may have come while the body was read */
-	request->identity = identify(req);
+	request->identity = request_identity(req);
 	status = request->identity == NULL ? 401 :
 		request_headers_take(req, HEADERS_ALL, &request->headers);
 	if (status == 0)

@@ -27,6 +27,7 @@
 #include "hub/bus_server.h"
 #include "hub/events.h"
 #include "hub/jobs.h"
+#include "hub/metrics_server.h"
 #include "hub/port_lock.h"
 #include "hub/presence_server.h"
 #include "hub/programs.h"
@@ -61,7 +62,8 @@ typedef struct Program
 static Program gateways[MAX_GATEWAYS];
 
 /*
- * Note in shared memory what a slot is doing.
+ * Note in shared memory what a slot is doing.  What its last process has
+ * counted stays counted.
  */
 static void
 publish_slot(int slot)
@@ -75,6 +77,11 @@ publish_slot(int slot)
 	shared->pid = program->pid;
 	shared->ready = false;
 	shared->started_at = program->started_at;
+	for (int stat = 0; stat < BUS_STAT_COUNT; stat++)
+	{
+		if (!bus_stat_is_gauge(stat))
+			realtime_shared->ended_stats[stat] += shared->stats[stat];
+	}
 	memset(shared->stats, 0, sizeof(shared->stats));
 	LWLockRelease(realtime_shared->lock);
 }
@@ -91,6 +98,7 @@ clear_program(int slot)
 	bus_server_remove(slot);
 	presence_server_remove(slot);
 	usage_server_remove(slot);
+	metrics_server_remove(slot);
 	events_remove(&program->source);
 	close(program->source.fd);
 	program->pid = 0;
@@ -416,7 +424,8 @@ programs_init(void)
 		.stats = peer_stats,
 		.job = jobs_add,
 		.presence = presence_server_take,
-		.usage = usage_server_take
+		.usage = usage_server_take,
+		.metrics = metrics_server_take
 	};
 
 	bus_server_init(&callbacks);

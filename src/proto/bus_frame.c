@@ -141,6 +141,26 @@ bus_next_setting(Slice *settings, const char **key, const char **value)
 }
 
 /*
+ * Gauge or counter.
+ */
+bool
+bus_stat_is_gauge(BusStat stat)
+{
+	switch (stat)
+	{
+		case BUS_STAT_CONNECTIONS:
+		case BUS_STAT_CHANNELS:
+		case BUS_STAT_TOPICS:
+		case BUS_STAT_QUEUED_BYTES:
+		case BUS_STAT_IDENTITIES:
+		case BUS_STAT_USERS:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/*
  * Name of a statistic.
  */
 const char *

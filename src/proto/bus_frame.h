@@ -62,9 +62,12 @@ typedef enum BusFrameType
 
 	/* hub to program, again */
 	BUS_USAGE_OTHERS = 80,		/* BusUsage: proto/usage_frame.h */
+	BUS_METRICS = 81,			/* proto/metrics_frame.h */
 
 	/* program to hub, again */
 	BUS_USAGE = 96,				/* BusUsage */
+	BUS_ASK_METRICS = 97,		/* empty: answered with BUS_METRICS */
+	BUS_HISTOGRAMS = 98,		/* Histogram[HISTOGRAM_KINDS] */
 
 	/* program to hub */
 	BUS_READY = 32,				/* addresses listened on, as text */
@@ -226,6 +229,9 @@ extern bool bus_decode_result(Slice body, BusResult *result, Slice *rest) RT_MUS
  * NUL-terminated in place) off *settings.  1 = there was one, 0 = end, -1 = bad.
  */
 extern int	bus_next_setting(Slice *settings, const char **key, const char **value) RT_MUSTCHECK;
+
+/* Does it say how things stand? */
+extern bool bus_stat_is_gauge(BusStat stat);
 
 /* Name of a BusStat as shown by realtime.status(). */
 extern const char *bus_stat_name(BusStat stat);

@@ -8,11 +8,11 @@
  * turn, and before a decision, the growth of those counters goes into windows
  * (proto/rate_window.c).
  *
- * Several gateways report their growth to the hub every REPORT_INTERVAL_MS while
- * there is any, and get that of the others, which goes into the same windows.
- * So together they pass a limit by at most what the others let through within
- * that time and the way over the bus.  Nothing is reported while there is no
- * limit at all.
+ * Gateways report their growth to the hub every REPORT_INTERVAL_MS while there is
+ * any, and get that of the others, which goes into the same windows.  Who uses
+ * up more of what is left than its share before that time reports in the same
+ * turn.  So together they pass a limit by at most what is let through while a
+ * report is on its way.  Nothing is reported while there is no limit at all.
  *
  * src/gateway/limits.c
  *
@@ -140,6 +140,32 @@ has_news(void)
 }
 
 /*
+ * Does news use up so much of what is left that the others should know at once?
+ * If all of them used as much unknown to each other, half of it would be gone.
+ */
+static bool
+is_urgent(void)
+{
+	uint64		shares = 2 * (uint64) Max(gw_settings.gateways, 1);
+	uint64		users = gw_stats[BUS_STAT_USERS];
+
+	for (int kind = 0; kind < RATE_KINDS; kind++)
+	{
+		uint64		left;
+
+		if (unreported.used[kind] == 0 || *kinds[kind].per_second == 0)
+			continue;
+		left = rate_window_left(&windows[kind], loop_now, gw_settings.rate_window,
+								*kinds[kind].per_second);
+		if (unreported.used[kind] > left / shares)
+			return true;
+	}
+	return gw_settings.max_concurrent_users != 0 && users > reported_users &&
+		(users - reported_users) * shares + users + others_users >
+		(uint64) gw_settings.max_concurrent_users;
+}
+
+/*
  * Count all kinds; report.
  */
 void
@@ -152,7 +178,7 @@ limits_turn(int64 now)
 		memset(&unreported, 0, sizeof(unreported));
 		return;
 	}
-	if (now < limits_deadline())
+	if (!has_news() || (now < limits_deadline() && !is_urgent()))
 		return;
 	unreported.users = reported_users = gw_stats[BUS_STAT_USERS];
 	bus_send(BUS_USAGE, &unreported, sizeof(unreported), NULL, 0);

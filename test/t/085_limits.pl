@@ -163,7 +163,7 @@ CONF
 		wait_for(sub { push @clients, eval { $server->client } // (); @clients == 7 }, 'some more clients');
 		($result, $n) = exhaust(sub { $clients[$_[0] % 7]->join_result('room') }, 200);
 		is($result, 'ClientJoinRateLimitReached: Too many joins per second', 'until one is refused again');
-		cmp_ok($n, '<=', 3 * $window + ($gateways - 1) * 15, "there is room for so many and not more: $n");
+		cmp_ok($n, '<=', 3 * $window + ($gateways - 1) * 5, "there is room for so many and not more: $n");
 		$_->abandon for @clients;
 		set($server);
 		wait_for(sub { connect_result($server) =~ /^101/ }, 'connections') for 1 .. 3 * $gateways;

@@ -50,6 +50,8 @@ static void
 take_figures(HubGauges *gauges, BusMetricsHead *head, StringInfo gateways)
 {
 	memset(gauges, 0, sizeof(*gauges));
+	/* nothing is allocated under the lock */
+	enlargeStringInfo(gateways, MAX_GATEWAYS * (int) sizeof(BusGatewayMetrics));
 	gauges->end = RecoveryInProgress() ? GetXLogReplayRecPtr(NULL) : GetFlushRecPtr(NULL);
 	LWLockAcquire(realtime_shared->lock, LW_SHARED);
 	gauges->state = realtime_shared->hub_state;

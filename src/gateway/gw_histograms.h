@@ -11,7 +11,7 @@
 #define REALTIME_GW_HISTOGRAMS_H
 
 #include "proto/bus_frame.h"
-#include "proto/histogram.h"
+#include "proto/bus_histogram.h"
 #include "proto/wal_record.h"
 
 /* A message of the database has come over the bus. */

@@ -11,7 +11,6 @@
 #define REALTIME_HTTP_EXCHANGE_H
 
 #include "gateway/conn.h"
-#include "gateway/http_answer.h"
 #include "proto/http_request.h"
 
 typedef struct HttpExchange HttpExchange;
@@ -34,7 +33,7 @@ typedef struct HttpBodyRoute
 	HttpBodyHandler handler;
 	size_t		body_max;		/* bytes; more is answered with 413 */
 	const char *error_prefix;	/* of its errors, as in http_answer_error() */
-	HttpReaders readers;		/* of its answers */
+	bool		same_origin;	/* answers are for pages of this server alone */
 } HttpBodyRoute;
 
 /* A head has come: read its body, or refuse that. */

@@ -147,7 +147,8 @@ refuse_method(Conn *conn, const HttpRequest *req, const Route *route)
 
 	snprintf(allow, sizeof(allow), "Allow: %s\r\n", route->methods);
 	http_answer_error(conn, req,
-					  body_route != NULL ? body_route->readers : HTTP_SAME_ORIGIN, 405,
+					  body_route != NULL && !body_route->same_origin ?
+					  HTTP_ALLOWED_ORIGINS : HTTP_SAME_ORIGIN, 405,
 					  body_route != NULL ? body_route->error_prefix : MESSAGE_PREFIX,
 					  "Method not allowed", allow);
 }

@@ -35,8 +35,7 @@ static void handle_publish(HttpExchange *exchange, const HttpRequest *req, Slice
 const HttpBodyRoute publish_route = {
 	.handler = handle_publish,
 	.body_max = BODY_MAX,
-	.error_prefix = "{\"ok\":false,\"error\":\"",
-	.readers = HTTP_ALLOWED_ORIGINS
+	.error_prefix = "{\"ok\":false,\"error\":\""
 };
 
 /*

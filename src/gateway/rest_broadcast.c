@@ -53,16 +53,14 @@ const HttpBodyRoute rest_batch_route = {
 	.admit = admit_batch,
 	.handler = handle_batch,
 	.body_max = BODY_MAX,
-	.error_prefix = MESSAGE_PREFIX,
-	.readers = HTTP_ALLOWED_ORIGINS
+	.error_prefix = MESSAGE_PREFIX
 };
 
 const HttpBodyRoute rest_single_route = {
 	.admit = admit_single,
 	.handler = handle_single,
 	.body_max = BODY_MAX,
-	.error_prefix = MESSAGE_PREFIX,
-	.readers = HTTP_ALLOWED_ORIGINS
+	.error_prefix = MESSAGE_PREFIX
 };
 
 struct RestRequest;

@@ -19,7 +19,7 @@
 #define REALTIME_METRICS_FRAME_H
 
 #include "proto/bus_frame.h"
-#include "proto/histogram.h"
+#include "proto/bus_histogram.h"
 
 typedef struct BusMetricsHead
 {

@@ -1,13 +1,13 @@
 /*-------------------------------------------------------------------------
  *
- * histogram.c
+ * bus_histogram.c
  *	  How often something took how long, or was how large.
  *
- * src/proto/histogram.c
+ * src/proto/bus_histogram.c
  *
  *-------------------------------------------------------------------------
  */
-#include "proto/histogram.h"
+#include "proto/bus_histogram.h"
 
 /*
  * Bounds, which are never changed in place: what monitoring has stored goes by

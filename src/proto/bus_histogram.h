@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
- * histogram.h
+ * bus_histogram.h
  *	  How often something took how long, or was how large.
  *
- * src/proto/histogram.h
+ * src/proto/bus_histogram.h
  *
  *-------------------------------------------------------------------------
  */
-#ifndef REALTIME_HISTOGRAM_H
-#define REALTIME_HISTOGRAM_H
+#ifndef REALTIME_BUS_HISTOGRAM_H
+#define REALTIME_BUS_HISTOGRAM_H
 
 #include "proto/proto.h"
 
@@ -41,4 +41,4 @@ extern void histogram_add(Histogram *histogram, HistogramKind kind, uint64 value
 /* Add what another one has counted. */
 extern void histogram_merge(Histogram *histogram, const Histogram *other);
 
-#endif							/* REALTIME_HISTOGRAM_H */
+#endif							/* REALTIME_BUS_HISTOGRAM_H */

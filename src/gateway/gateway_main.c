@@ -29,6 +29,7 @@
 #include "gateway/conn.h"
 #include "gateway/decisions.h"
 #include "gateway/fanout.h"
+#include "gateway/gw_histograms.h"
 #include "gateway/gw_stats.h"
 #include "gateway/hub_report.h"
 #include "gateway/identities.h"
@@ -194,6 +195,7 @@ turn(void)
 	conn_reap();
 	topics_flush_interest();
 	presence_flush();
+	measure_end_turn();
 	limits_turn(loop_now);
 	gw_stats_report(loop_now);
 	bus_link_flush();

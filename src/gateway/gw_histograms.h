@@ -17,6 +17,9 @@
 /* A message of the database has come over the bus. */
 extern void measure_message(const BusMessageHead *head, const WalMessage *message);
 
+/* Step of a turn. */
+extern void measure_end_turn(void);
+
 /* A client has said something. */
 extern void measure_payload(size_t len);
 

@@ -12,7 +12,8 @@
  * any, and get that of the others, which goes into the same windows.  Who uses
  * up more of what is left than its share before that time reports in the same
  * turn.  So together they pass a limit by at most what is let through while a
- * report is on its way.  Nothing is reported while there is no limit at all.
+ * report is on its way.  While there is no limit at all, reports are rare, but
+ * there are some: a limit that is set then holds for what was used before, too.
  *
  * src/gateway/limits.c
  *
@@ -28,6 +29,7 @@
 #include "proto/rate_window.h"
 
 #define REPORT_INTERVAL_MS 50
+#define UNLIMITED_INTERVAL_MS 1000
 #define STATS_PER_KIND 3
 
 /* The counters that make up what is limited; unused places are the first one. */
@@ -49,7 +51,7 @@ static uint64 seen[RATE_KINDS]; /* of the counters, what is in the windows */
 static BusUsage unreported;
 static uint64 reported_users;
 static uint64 others_users;
-static int64 reported_at = -REPORT_INTERVAL_MS;
+static int64 reported_at = -UNLIMITED_INTERVAL_MS;
 
 /*
  * Put what has happened since the last look into a window.
@@ -173,11 +175,6 @@ limits_turn(int64 now)
 {
 	for (int kind = 0; kind < RATE_KINDS; kind++)
 		count(kind);
-	if (!is_limited())
-	{
-		memset(&unreported, 0, sizeof(unreported));
-		return;
-	}
 	if (!has_news() || (now < limits_deadline() && !is_urgent()))
 		return;
 	unreported.users = reported_users = gw_stats[BUS_STAT_USERS];
@@ -192,5 +189,7 @@ limits_turn(int64 now)
 int64
 limits_deadline(void)
 {
-	return is_limited() && has_news() ? reported_at + REPORT_INTERVAL_MS : LOOP_NEVER;
+	if (!has_news())
+		return LOOP_NEVER;
+	return reported_at + (is_limited() ? REPORT_INTERVAL_MS : UNLIMITED_INTERVAL_MS);
 }

@@ -28,6 +28,7 @@
 #include "gateway/bus_link.h"
 #include "gateway/conn_input.h"
 #include "gateway/fanout.h"
+#include "gateway/gw_histograms.h"
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
 #include "gateway/persist.h"
@@ -102,6 +103,7 @@ void
 broadcast_send(Topic *topic, const Channel *sender, const WalMessage *message)
 {
 	STAT_INC(BUS_STAT_CASTS);
+	measure_payload(message->payload.len);
 	publishers_sent(message->payload.len);
 	fanout_cast(topic, sender, message);
 	if (gw_settings.gateways > 1)
@@ -322,7 +324,10 @@ broadcast_request(Channel *channel, const ClientMessage *msg)
 	if (!make_cast(channel, msg, &cast))
 		settle(channel, msg->ref, &cast, "invalid_payload");
 	else if (cast.payload.len > (size_t) gw_settings.max_message_size)
+	{
+		STAT_INC(BUS_STAT_PAYLOADS_LIMITED);
 		settle(channel, msg->ref, &cast, "payload_size_exceeded");
+	}
 	else if (agent_channel_receive_only(channel->topic))
 		settle(channel, msg->ref, &cast, "unauthorized");
 	else if (!persist_read(jslice_get(msg->metadata, "persist"), &persist))

@@ -25,6 +25,7 @@
  */
 #include "proto/proto.h"
 
+#include "gateway/admission.h"
 #include "gateway/agent_channels.h"
 #include "gateway/broadcasts.h"
 #include "gateway/decisions.h"
@@ -34,6 +35,7 @@
 #include "gateway/persist.h"
 #include "gateway/publishers.h"
 #include "gateway/replies.h"
+#include "gateway/request_token.h"
 #include "gateway/rest_batch.h"
 #include "gateway/rest_broadcast.h"
 #include "gateway/stores.h"
@@ -99,39 +101,6 @@ typedef struct RestRequest
 static Bytes payload;			/* being put together */
 
 /*
- * The token of a request: that of Authorization, if it is one for bearers,
- * else that of apikey.
- */
-static Slice
-find_token(const HttpRequest *req)
-{
-	const Slice *value = http_header(req, "Authorization");
-
-	if (value != NULL && value->len > 7 && pg_strncasecmp(value->data, "Bearer ", 7) == 0)
-	{
-		Slice		token = slice_make(value->data + 7, value->len - 7);
-
-		while (token.len > 0 && token.data[0] == ' ')
-			token = slice_make(token.data + 1, token.len - 1);
-		return token;
-	}
-	value = http_header(req, "apikey");
-	return value != NULL ? *value : slice_make(NULL, 0);
-}
-
-/*
- * Who sends a request?  NULL if that is nobody who may.
- */
-static Identity *
-identify(const HttpRequest *req)
-{
-	Slice		token = find_token(req);
-	TokenRefusal refusal;
-
-	return token.len > 0 ? identity_get(token, &refusal) : NULL;
-}
-
-/*
  * Refuse a request at its head.
  */
 static void
@@ -147,7 +116,7 @@ refuse(Conn *conn, const HttpRequest *req, int status, const char *prefix, const
 static bool
 admit_batch(Conn *conn, const HttpRequest *req)
 {
-	Identity   *identity = identify(req);
+	Identity   *identity = request_identity(req);
 
 	if (identity == NULL)
 		refuse(conn, req, 401, MESSAGE_PREFIX, "Unauthorized");
@@ -535,11 +504,14 @@ static void
 start(RestRequest *request)
 {
 	int			status = find_rooms(request);
+	const char *error;
 
 	if (status == 429)
 		fail(request, 429, "Too many messages to broadcast, please reduce the batch size");
 	else if (status != 0)
 		fail(request, status, "Out of memory");
+	else if ((error = admission_batch(request->batch.count)) != NULL)
+		fail(request, 429, error);
 	else
 	{
 		request->publisher.resume = send_on;
@@ -565,7 +537,7 @@ make_request(HttpExchange *exchange, const HttpRequest *req)
 	}
 	request->exchange = exchange;
 	/* its time may have come while the body was read */
-	request->identity = identify(req);
+	request->identity = request_identity(req);
 	status = request->identity == NULL ? 401 :
 		request_headers_take(req, HEADERS_ALL, &request->headers);
 	if (status == 0)
@@ -704,7 +676,10 @@ handle_single(HttpExchange *exchange, const HttpRequest *req, Slice body)
 	else if (status != 0)
 		fail(request, status, "Out of memory");
 	else if (message->payload.len > (size_t) gw_settings.max_message_size)
+	{
+		STAT_INC(BUS_STAT_PAYLOADS_LIMITED);
 		fail(request, 422, "Payload size exceeds tenant limit");
+	}
 	else if (!request->is_binary &&
 			 !jslice_validate(message->payload.data, message->payload.len, NULL))
 		fail(request, 400, "The body is not valid JSON");

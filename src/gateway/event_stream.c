@@ -36,6 +36,7 @@
  */
 #include "proto/proto.h"
 
+#include "gateway/admission.h"
 #include "gateway/agent_channels.h"
 #include "gateway/catch_up.h"
 #include "gateway/conn_input.h"
@@ -434,13 +435,19 @@ static void
 judge_again(EventStream *stream)
 {
 	Conn	   *conn = stream->conn;
+	const char *error;
 
 	if (conn->identity->revoked)
 		refuse_with(stream, 401, "The token is not accepted any more");
 	else if (gw_settings.private_only && !conn->channels.first->topic->is_private)
 		refuse_with(stream, 403, "PrivateOnly: This project only allows private channels");
 	else if (conn_open_count() >= gw_settings.max_connections)
+	{
+		STAT_INC(BUS_STAT_CONNECTIONS_LIMITED);
 		refuse_with(stream, 503, "Too many connected users");
+	}
+	else if ((error = admission_stream()) != NULL)
+		refuse_with(stream, 429, error);
 }
 
 /*
@@ -473,6 +480,7 @@ begin(EventStream *stream)
 		return;
 	conn_begin_events(conn, stream->resumes && conn->channels.count > 1 ?
 					  DIALECT_EVENTS_BARE : DIALECT_EVENTS);
+	admission_user(conn);
 	conn_input_resume(conn);
 	send_start(conn);
 	for (Channel *channel = conn->channels.first; channel != NULL; channel = next)

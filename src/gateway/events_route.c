@@ -17,6 +17,7 @@
  */
 #include "proto/proto.h"
 
+#include "gateway/admission.h"
 #include "gateway/event_stream.h"
 #include "gateway/events_route.h"
 #include "gateway/gw_settings.h"
@@ -99,10 +100,11 @@ identify(HttpExchange *exchange, const HttpRequest *req)
 }
 
 /*
- * Look at all topics: 0, or the status to refuse the request with.
+ * Look at all topics and count them: 0, or the status to refuse the request
+ * with.
  */
 static int
-judge_topics(Slice query, const char **error)
+judge_topics(Slice query, int64 *count, const char **error)
 {
 	int64		n = 0;
 	int			there;
@@ -123,7 +125,11 @@ judge_topics(Slice query, const char **error)
 	if (n == 0)
 		return 400;
 	*error = "ChannelRateLimitReached: Too many channels";
-	return n > gw_settings.max_channels_per_client ? 429 : 0;
+	*count = n;
+	if (n <= gw_settings.max_channels_per_client)
+		return 0;
+	STAT_INC(BUS_STAT_CHANNELS_LIMITED);
+	return 429;
 }
 
 StaticAssertDecl(TOPIC_MAX_BYTES == 246, "the error above names the limit");
@@ -156,6 +162,23 @@ read_wish(const HttpRequest *req, EventsWish *wish, const char **error)
 		return 400;
 	*error = "PrivateOnly: This project only allows private channels";
 	return gw_settings.private_only && !wish->is_private ? 403 : 0;
+}
+
+/*
+ * Is there room for one who listens to so many topics?  0, or the status to
+ * refuse the request with.
+ */
+static int
+judge_limits(int64 topics, const char **error)
+{
+	if (conn_open_count() >= gw_settings.max_connections)
+	{
+		STAT_INC(BUS_STAT_CONNECTIONS_LIMITED);
+		*error = "Too many connected users";
+		return 503;
+	}
+	*error = admission_listen((uint64) topics);
+	return *error != NULL ? 429 : 0;
 }
 
 /*
@@ -202,19 +225,17 @@ handle_events(HttpExchange *exchange, const HttpRequest *req, Slice body)
 {
 	Identity   *identity = identify(exchange, req);
 	EventsWish	wish = {0};
+	int64		topics;
 	const char *error;
 	int			status;
 
 	if (identity == NULL)
 		return;
-	status = judge_topics(req->query, &error);
+	status = judge_topics(req->query, &topics, &error);
 	if (status == 0)
 		status = read_wish(req, &wish, &error);
-	if (status == 0 && conn_open_count() >= gw_settings.max_connections)
-	{
-		status = 503;
-		error = "Too many connected users";
-	}
+	if (status == 0)
+		status = judge_limits(topics, &error);
 	if (status == 0)
 		start(exchange, req, identity, &wish);
 	else

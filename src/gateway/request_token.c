@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * request_token.c
- *	  Which token a request by HTTP shows.
+ *	  Who sends an HTTP request that is no upgrade.
  *
  * src/gateway/request_token.c
  *
@@ -12,7 +12,8 @@
 #include "gateway/request_token.h"
 
 /*
- * Look into Authorization, then into apikey.
+ * The token of a request: that of Authorization, if it is one for bearers,
+ * else that of apikey.
  */
 Slice
 request_token(const HttpRequest *req)
@@ -29,4 +30,16 @@ request_token(const HttpRequest *req)
 	}
 	value = http_header(req, "apikey");
 	return value != NULL ? *value : slice_make(NULL, 0);
+}
+
+/*
+ * Verify it.
+ */
+Identity *
+request_identity(const HttpRequest *req)
+{
+	Slice		token = request_token(req);
+	TokenRefusal refusal;
+
+	return token.len > 0 ? identity_get(token, &refusal) : NULL;
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * request_token.h
- *	  Which token a request by HTTP shows.
+ *	  Who sends an HTTP request that is no upgrade.
  *
  * src/gateway/request_token.h
  *
@@ -10,12 +10,13 @@
 #ifndef REALTIME_REQUEST_TOKEN_H
 #define REALTIME_REQUEST_TOKEN_H
 
+#include "gateway/identities.h"
 #include "proto/http_request.h"
 
-/*
- * The token in the headers of a request: that of Authorization, if it is one
- * for bearers, else that of apikey; empty where there is none.
- */
+/* The token in the headers of a request; empty where there is none. */
 extern Slice request_token(const HttpRequest *req);
+
+/* Whose it is.  With a reference for the caller; NULL if that is nobody who may. */
+extern Identity *request_identity(const HttpRequest *req);
 
 #endif							/* REALTIME_REQUEST_TOKEN_H */

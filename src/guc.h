@@ -52,6 +52,8 @@ extern int	realtime_on_error;	/* OnErrorMode */
 /* who may listen */
 extern int	realtime_executors;
 extern int	realtime_max_queued_jobs;
+extern int	realtime_max_replay_messages;
+extern int	realtime_max_resume_messages;
 extern int	realtime_statement_timeout; /* ms */
 extern int	realtime_lock_timeout;	/* ms */
 extern int	realtime_authorization; /* AuthorizationMode */

@@ -12,6 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createClient as createClient2109 } from 'supabase-js-2-109'
 import { createClient as createClient2119 } from 'supabase-js-2-119'
 import pg from 'pg'
+import { Socket } from 'phoenix'
 import WebSocket from 'ws'
 
 export const url = process.env.REALTIME_URL
@@ -83,6 +84,32 @@ export async function waitFor (condition, what, timeout = patience) {
     if (Date.now() > deadline) throw new Error(`timed out waiting for ${what}`)
     await sleep(5)
   }
+}
+
+// What the npm package phoenix is told with its option `decode`, because its own
+// knows texts and not the binary frames of Supabase's 2.0.0: 4, then the lengths
+// of topic, event and metadata, and 1 for a payload of JSON.
+export function decode (data, callback) {
+  if (typeof data === 'string') {
+    const [joinRef, ref, topic, event, payload] = JSON.parse(data)
+    callback({ join_ref: joinRef, ref, topic, event, payload })
+    return
+  }
+  const [, topicLength, eventLength, metaLength, encoding] = new Uint8Array(data)
+  let at = 5
+  const bytes = (length = data.byteLength - at) => data.slice(at, at += length)
+  const text = (length) => new TextDecoder().decode(bytes(length))
+  const [topic, event, meta] = [text(topicLength), text(eventLength), text(metaLength)]
+  const payload = encoding === 1 ? JSON.parse(text()) : bytes()
+  callback({ join_ref: null, ref: null, topic, event: 'broadcast', payload: { type: 'broadcast', event, payload, ...(meta && { meta: JSON.parse(meta) }) } })
+}
+
+// A connected socket of the npm package phoenix, which has serializer 2.0.0 only.
+export function phoenixSocket (options = {}) {
+  const socket = new Socket(`${url.replace('http', 'ws')}/realtime/v1`,
+    { transport: WebSocket, decode, ...options, params: { apikey: anonKey, ...options.params } })
+  socket.connect()
+  return socket
 }
 
 // A connection to the database.

@@ -148,18 +148,16 @@ export async function disconnect (client) {
   client.realtime.disconnect()
 }
 
-// Process id of the gateway: the hub's child of that name.
-export async function gatewayPid (db) {
+// Process ids of the gateways: the hub's children of that name.
+export async function gatewayPids (db) {
   const { rows } = await db.query("SELECT pid FROM pg_stat_activity WHERE backend_type = 'realtime hub'")
-  for (const entry of readdirSync('/proc')) {
-    if (!/^\d+$/.test(entry)) continue
+  return readdirSync('/proc').filter((entry) => /^\d+$/.test(entry)).map(Number).filter((pid) => {
     try {
-      const stat = readFileSync(`/proc/${entry}/stat`, 'utf8')
+      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
       const [, name, state, parent] = /\((.*)\) (\S) (\d+) /.exec(stat)
-      if ('realtime_gateway'.startsWith(name) && state !== 'Z' && Number(parent) === rows[0]?.pid) return Number(entry)
+      return 'realtime_gateway'.startsWith(name) && state !== 'Z' && Number(parent) === rows[0]?.pid
     } catch {
-      // it ended while we looked
+      return false // it ended while we looked
     }
-  }
-  return undefined
+  })
 }

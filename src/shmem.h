@@ -157,6 +157,8 @@ typedef struct RealtimeShared
 	uint64		presence_bytes; /* memory of members and topics */
 
 	GatewaySlot gateways[MAX_GATEWAYS];
+	uint64		ended_stats[BUS_STAT_COUNT];	/* counters of gateways that have
+												 * ended; 0 for gauges */
 } RealtimeShared;
 
 /* NULL while the library was not preloaded. */

@@ -20,8 +20,8 @@
 
 #include "access/relation.h"
 #include "access/xlog.h"
-#include "mb/pg_wchar.h"
 
+#include "api/utf8_text.h"
 #include "exec/apart.h"
 #include "exec/authorise.h"
 #include "exec/client.h"
@@ -39,18 +39,6 @@ const RightRule right_rules[RIGHT_RULES] = {
 	{RIGHT_PRESENCE_WRITE, POLICY_WRITE, "presence", "presence.write"},
 	{RIGHT_PERSISTENCE_WRITE, POLICY_WRITE, "persistence", "persistence.write"},
 };
-
-/*
- * A text from the bus in the server's encoding.  Raises an error if it has no
- * form there.
- */
-static const char *
-server_text(Slice text)
-{
-	char	   *copy = text.len > 0 ? pnstrdup(text.data, text.len) : pstrdup("");
-
-	return pg_any_to_server(copy, (int) text.len, PG_UTF8);
-}
 
 /* What is asked. */
 typedef struct Question
@@ -231,11 +219,11 @@ authorise(Slice body, Bytes *answer)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROTOCOL_VIOLATION),
 				 errmsg("the question is malformed")));
-	client.role = server_text(job.role);
-	client.sub = server_text(job.sub);
-	client.topic = server_text(job.topic);
-	client.claims = server_text(job.claims);
-	client.headers = server_text(job.headers);
+	client.role = utf8_to_server(job.role);
+	client.sub = utf8_to_server(job.sub);
+	client.topic = utf8_to_server(job.topic);
+	client.claims = utf8_to_server(job.claims);
+	client.headers = utf8_to_server(job.headers);
 
 	messages = policy_cache_open_messages();
 	if (messages == NULL)

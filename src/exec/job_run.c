@@ -33,6 +33,7 @@
 #include "exec/job_run.h"
 #include "exec/report.h"
 #include "exec/job_session.h"
+#include "exec/store.h"
 #include "guc.h"
 
 /* How a kind of job is run. */
@@ -48,6 +49,7 @@ static const JobRules rules[] = {
 	[JOB_COMMITS] = {commits_insert, "record commits"},
 	[JOB_POSITION] = {commits_position, "read the last commit"},
 	[JOB_HISTORY] = {history_read, "read history"},
+	[JOB_STORE] = {store_broadcast, "store a broadcast"},
 };
 
 /* A job, and how it goes. */
@@ -69,7 +71,7 @@ typedef struct Run
 static bool
 job_writes(JobKind kind, Slice body)
 {
-	return kind == JOB_COMMITS || (kind == JOB_CALL && call_writes(body));
+	return kind == JOB_COMMITS || kind == JOB_STORE || (kind == JOB_CALL && call_writes(body));
 }
 
 /*

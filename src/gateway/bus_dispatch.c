@@ -24,9 +24,12 @@
 #include "gateway/bus_link.h"
 #include "gateway/conn.h"
 #include "gateway/fanout.h"
+#include "gateway/gw_histograms.h"
 #include "gateway/gw_jobs.h"
 #include "gateway/gw_settings.h"
+#include "gateway/hub_report.h"
 #include "gateway/joins.h"
+#include "gateway/limits.h"
 #include "gateway/listener.h"
 #include "gateway/loop.h"
 #include "gateway/place.h"
@@ -88,6 +91,7 @@ take_message(Slice body)
 	if (!bus_decode_message(body, &head, &record) ||
 		!wal_record_decode(record.data, record.len, &message))
 		return false;
+	measure_message(&head, &message);
 	fanout_stored(&message, &head.place);
 	return true;
 }
@@ -221,6 +225,10 @@ bus_dispatch(BusFrameType type, Slice body)
 			return take_watched(body);
 		case BUS_TRACK_REFUSED:
 			return take_track_refused(body);
+		case BUS_METRICS:
+			return hub_report_take(body);
+		case BUS_USAGE_OTHERS:
+			return limits_take_others(body);
 		case BUS_INTEREST_ACK:
 			return take_interest_ack(body);
 		case BUS_GAP:

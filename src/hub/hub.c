@@ -48,6 +48,7 @@
 #include "hub/release.h"
 #include "hub/sealed.h"
 #include "hub/timeouts.h"
+#include "hub/usage_server.h"
 #include "hub/wal_reader.h"
 #include "hub/xact_buffer.h"
 #include "jwt_config.h"
@@ -641,6 +642,7 @@ serve_bus(TimestampTz now)
 	seam_set_bounds(&bounds);
 	executors_dispatch(now);
 	presence_server_acknowledge();
+	usage_server_tell();
 	bus_server_flush(&bounds.told);
 }
 

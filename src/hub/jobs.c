@@ -3,17 +3,17 @@
  * jobs.c
  *	  Work that waits for an executor, and whom to tell of its end.
  *
- * The hub's own jobs come first, then calls, authorisations and questions about
- * history by turns, each kind in the order of arrival: a flood of one kind, which
- * may take no more than a token or a wrong key, must not starve the others.  The
- * last kind waits until what it is about is recorded (hub/seam.c).  Every job gets
+ * The hub's own jobs come first, then calls, authorisations, questions about
+ * history and broadcasts to be stored by turns, each kind in the order of arrival: a flood of one kind, which
+ * may take no more than a token or a wrong key, must not starve the others.  One
+ * about history waits until what it is about is recorded (hub/seam.c).  Every job gets
  * exactly one answer: an executor's, or one of ours where there is no room for
  * it (JOB_BUSY at once), where it has waited longer than clients do (JOB_BUSY),
  * or where nobody can run it.
  *
  * What waits is bounded by realtime.max_queued_jobs for each kind, for calls by half of it,
- * each with JOB_MAX_BODY at most: 96 MB with the defaults, if clients use all
- * of their tokens' bytes.  The hub's own jobs are one at a time
+ * each with JOB_MAX_BODY at most: 160 MB with the defaults, if clients use all
+ * of their tokens' bytes; broadcasts to be stored by STORED_MAX_BYTES besides.  The hub's own jobs are one at a time
  * (hub/recorder.c) and not counted.
  *
  * Who runs jobs is executors.c, which asks here and is not known here.
@@ -33,6 +33,9 @@
 #include "hub/jobs.h"
 #include "shmem.h"
 
+/* Of broadcasts that wait to be stored; one of them may be as large as any. */
+#define STORED_MAX_BYTES (64 * 1024 * 1024)
+
 /* supabase-js gives a join 10 s: an answer should be there before. */
 #define MAX_WAIT_MS 8000
 
@@ -42,6 +45,7 @@ typedef enum JobClass
 	CLASS_CALL,
 	CLASS_AUTHORISE,
 	CLASS_HISTORY,
+	CLASS_STORE,
 	CLASS_COUNT
 } JobClass;
 
@@ -49,6 +53,7 @@ static MemoryContext jobs_context = NULL;
 static dlist_head queues[CLASS_COUNT];
 static dlist_head running = DLIST_STATIC_INIT(running);
 static int	queued[CLASS_COUNT];
+static size_t stored_bytes = 0; /* of those that wait to be stored */
 static JobClass turn = CLASS_CALL;	/* whose turn it is where several wait */
 static uint64 last_id = 0;
 
@@ -78,6 +83,8 @@ class_of(JobKind kind)
 			return CLASS_CALL;
 		case JOB_HISTORY:
 			return CLASS_HISTORY;
+		case JOB_STORE:
+			return CLASS_STORE;
 		default:
 			return CLASS_OWN;
 	}
@@ -130,6 +137,7 @@ enqueue(JobKind kind, Slice head, Slice rest)
 		memcpy(job->body + head.len, rest.data, rest.len);
 	dlist_push_tail(&queues[class_of(kind)], &job->node);
 	queued[class_of(kind)]++;
+	stored_bytes += kind == JOB_STORE ? job->len : 0;
 	return job;
 }
 
@@ -141,6 +149,7 @@ dequeue(Job *job)
 {
 	dlist_delete(&job->node);
 	queued[class_of(job->kind)]--;
+	stored_bytes -= job->kind == JOB_STORE ? job->len : 0;
 }
 
 /*
@@ -152,8 +161,10 @@ is_valid(const BusJob *job, Slice body)
 	AuthoriseJob authorise;
 	CallJob		call;
 	HistoryJob	history;
+	StoreHead	store;
+	WalMessage	message;
 
-	if (body.len > JOB_MAX_BODY)
+	if (body.len > (job->kind == JOB_STORE ? STORE_MAX_BODY : JOB_MAX_BODY))
 		return false;
 	switch (job->kind)
 	{
@@ -163,6 +174,8 @@ is_valid(const BusJob *job, Slice body)
 			return job_decode_call(body, &call);
 		case JOB_HISTORY:
 			return job_decode_history(body, &history);
+		case JOB_STORE:
+			return job_decode_store(body, &store, &message);
 		default:
 			return false;
 	}
@@ -172,12 +185,14 @@ is_valid(const BusJob *job, Slice body)
  * Is there room for one more of a gateway's?  No kind can take that of another.
  */
 static bool
-has_room(JobKind kind)
+has_room(JobKind kind, size_t len)
 {
 	int			limit = realtime_max_queued_jobs;
 
 	if (kind == JOB_CALL)
 		limit = (limit + 1) / 2;
+	if (kind == JOB_STORE && stored_bytes > 0 && stored_bytes + len > STORED_MAX_BYTES)
+		return false;
 	return queued[class_of(kind)] < limit;
 }
 
@@ -219,7 +234,7 @@ jobs_add(int gateway, const BusJob *asked, Slice body)
 		head = slice_make((const char *) &history, sizeof(history));
 		body = slice_make(body.data + head.len, body.len - head.len);
 	}
-	if (has_room((JobKind) asked->kind))
+	if (has_room((JobKind) asked->kind, body.len))
 		job = enqueue((JobKind) asked->kind, head, body);
 	if (job == NULL)
 	{

@@ -444,6 +444,31 @@ sub come_back
 	is_deeply($refused->{body}, { message => 'Too many connected users' }, 'too many clients');
 	$_->abandon for @streams, $refused;
 	$server->reconfigure('realtime.max_connections' => 100);
+	wait_for(sub { $server->stat('channels_limited') > 0 && $server->stat('connections_limited') > 0 }, 'counters');
+
+	# those of the whole server
+	for ([ 'max_concurrent_users', 'users_limited', 'Too many connected users' ],
+		[ 'max_joins_per_second', 'joins_limited', 'Too many joins per second' ])
+	{
+		my ($limit, $counter, $message) = @$_;
+		my @many;
+
+		wait_for(sub { $server->stat('users') == 0 }, 'those before to be gone');
+		$server->reconfigure("realtime.$limit" => 1);
+		$refused = wait_for(
+			sub {
+				my $stream = listen_to(topics => [ 1 .. 5 ]);
+				return $stream if $stream->status eq '429';
+				push @many, $stream;
+				return undef;
+			},
+			$limit);
+		is_deeply($refused->{body}, { message => $message }, $message);
+		ok(wait_for(sub { $server->stat($counter) > 0 }, $counter), 'and is counted');
+		$_->abandon for @many, $refused;
+		$server->reconfigure("realtime.$limit" => 0);
+		wait_for(sub { my $stream = listen_to(); my $status = $stream->status; $stream->abandon; $status eq '200' }, 'room');
+	}
 }
 
 #

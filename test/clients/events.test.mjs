@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import { EventSource } from 'eventsource'
-import { anonKey, database, dialects, disconnect, gatewayPid, listener, patience, url, userToken, waitFor } from './support.mjs'
+import { anonKey, database, dialects, disconnect, gatewayPids, listener, patience, url, userToken, waitFor } from './support.mjs'
 
 let db
 before(async () => { db = await database() })
@@ -52,14 +52,15 @@ describe('EventSource', { timeout: patience * 6 }, () => {
       const { channel } = await listener(client, 'events:two')
       await channel.send({ type: 'broadcast', event: 'talk', payload: { text: 'héllo ☃' } })
       await channel.httpSend('http', { from: dialect.name })
-      await waitFor(() => stream.got.some(([, event, payload]) => event === 'http' && payload.from === dialect.name), 'both')
+      await stream.until(2 + 2 * (dialects.indexOf(dialect) + 1))
       await disconnect(client)
     }
     stream.source.close()
     assert.deepEqual(stream.got.slice(0, 2).map(([topic, event, { n }]) => [topic, event, n]),
       [['events: rüm/1 ☃', 'count', 1], ['events:two', 'count', 2]])
-    assert.deepEqual(stream.got.slice(2).map(([topic, event]) => [topic, event]),
-      dialects.flatMap(() => [['events:two', 'talk'], ['events:two', 'http']]))
+    // a socket and a request may be at two gateways
+    assert.deepEqual(stream.got.slice(2).map(([topic, event]) => `${topic} ${event}`).sort(),
+      ['http', 'talk'].flatMap((event) => dialects.map(() => `events:two ${event}`)))
   })
 
   test('a private topic: a member, a guest', async () => {
@@ -86,7 +87,7 @@ describe('EventSource', { timeout: patience * 6 }, () => {
     stream.source.close()
   })
 
-  test('comes back by itself when its gateway is killed, and misses nothing', async () => {
+  test('comes back by itself when the gateways are killed, and misses nothing', async () => {
     const topics = ['events:a', 'events:b']
     const one = open(topics.slice(0, 1))
     const both = open(topics)
@@ -95,7 +96,7 @@ describe('EventSource', { timeout: patience * 6 }, () => {
     for (let n = 1; n <= 4; n++) await send(topics[n % 2], n)
     await both.until(4)
     await one.until(2)
-    process.kill(await gatewayPid(db), 'SIGKILL')
+    for (const pid of await gatewayPids(db)) process.kill(pid, 'SIGKILL')
     for (let n = 5; n <= 12; n++) await send(topics[n % 2], n)
     await both.ready(2)
     await one.ready(2)

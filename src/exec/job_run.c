@@ -32,6 +32,8 @@
 #include "exec/job_run.h"
 #include "exec/report.h"
 #include "exec/job_session.h"
+#include "exec/subscribe.h"
+#include "exec/visible.h"
 #include "guc.h"
 
 /* How a kind of job is run. */
@@ -46,6 +48,8 @@ static const JobRules rules[JOB_KINDS] = {
 	[JOB_CALL] = {call_function, "call a function"},
 	[JOB_COMMITS] = {commits_insert, "record commits"},
 	[JOB_POSITION] = {commits_position, "read the last commit"},
+	[JOB_SUBSCRIBE] = {subscribe, "say what there is to follow"},
+	[JOB_VISIBLE] = {visible, "say who may see a change"},
 };
 
 /* A job, and how it goes. */

@@ -35,6 +35,7 @@
 #include "hub/executors.h"
 #include "hub/jobs.h"
 #include "hub/timeouts.h"
+#include "proto/change_job.h"
 #include "served_database.h"
 #include "shmem.h"
 
@@ -60,8 +61,8 @@
 /* How soon we look again at workers that are starting or ending. */
 #define CHANGE_MS 100
 
-/* Of a frame from an executor: the largest answers a call. */
-#define MAX_EXECUTOR_BODY (sizeof(BusResult) + JOB_MAX_BODY)
+/* Of a frame from an executor: the largest says what there is to follow. */
+#define MAX_EXECUTOR_BODY (sizeof(BusResult) + CHANGE_JOB_MAX_BODY)
 
 typedef enum ExecutorState
 {

@@ -3,16 +3,16 @@
  * jobs.c
  *	  Work that waits for an executor, and whom to tell of its end.
  *
- * The hub's own jobs come first, then calls and authorisations by turns, each
- * kind in the order of arrival: a flood of one kind, which may take no more
- * than a token or a wrong key, must not starve the other.  Every job gets
+ * The hub's own jobs come first, then calls, authorisations and questions about
+ * changes of rows by turns, each kind in the order of arrival: a flood of one
+ * kind, which may take no more than a token or a wrong key, must not starve the
+ * others.  Every job gets
  * exactly one answer: an executor's, or one of ours where there is no room for
  * it (JOB_BUSY at once), where it has waited longer than clients do (JOB_BUSY),
  * or where nobody can run it.
  *
- * What waits is bounded by realtime.max_queued_jobs, for calls by half of it,
- * each with JOB_MAX_BODY at most: 96 MB with the defaults, if clients use all
- * of their tokens' bytes.  The hub's own jobs are one at a time
+ * What waits is bounded by realtime.max_queued_jobs for each kind, for calls by
+ * half of it, and by MAX_QUEUED_BYTES for each kind.  The hub's own jobs are one at a time
  * (hub/recorder.c) and not counted.
  *
  * Who runs jobs is executors.c, which asks here and is not known here.
@@ -29,16 +29,21 @@
 #include "guc.h"
 #include "hub/bus_server.h"
 #include "hub/jobs.h"
+#include "proto/change_job.h"
 #include "shmem.h"
 
 /* supabase-js gives a join 10 s: an answer should be there before. */
 #define MAX_WAIT_MS 8000
 
+/* Of the jobs of one class that wait. */
+#define MAX_QUEUED_BYTES (64 * 1024 * 1024)
+
 typedef enum JobClass
 {
 	CLASS_OWN,
 	CLASS_CALL,
-	CLASS_AUTHORISE,
+	CLASS_AUTHORISE,			/* what joins wait for */
+	CLASS_VISIBLE,
 	CLASS_COUNT
 } JobClass;
 
@@ -46,9 +51,9 @@ static MemoryContext jobs_context = NULL;
 static dlist_head queues[CLASS_COUNT];
 static dlist_head running = DLIST_STATIC_INIT(running);
 static int	queued = 0;			/* all classes */
-static int	queued_calls = 0;
-static int	queued_own = 0;
-static JobClass turn = CLASS_CALL;	/* whose turn it is where both wait */
+static int	queued_of[CLASS_COUNT]; /* by class */
+static size_t bytes_of[CLASS_COUNT];
+static JobClass turn = CLASS_CALL;	/* whose turn it is where others wait */
 static uint64 last_id = 0;
 
 /*
@@ -72,9 +77,12 @@ class_of(JobKind kind)
 	switch (kind)
 	{
 		case JOB_AUTHORISE:
+		case JOB_SUBSCRIBE:
 			return CLASS_AUTHORISE;
 		case JOB_CALL:
 			return CLASS_CALL;
+		case JOB_VISIBLE:
+			return CLASS_VISIBLE;
 		default:
 			return CLASS_OWN;
 	}
@@ -127,8 +135,8 @@ enqueue(JobKind kind, Slice head, Slice rest)
 		memcpy(job->body + head.len, rest.data, rest.len);
 	dlist_push_tail(&queues[class_of(kind)], &job->node);
 	queued++;
-	queued_own += class_of(kind) == CLASS_OWN ? 1 : 0;
-	queued_calls += class_of(kind) == CLASS_CALL ? 1 : 0;
+	queued_of[class_of(kind)]++;
+	bytes_of[class_of(kind)] += job->len;
 	return job;
 }
 
@@ -140,8 +148,17 @@ dequeue(Job *job)
 {
 	dlist_delete(&job->node);
 	queued--;
-	queued_own -= class_of(job->kind) == CLASS_OWN ? 1 : 0;
-	queued_calls -= class_of(job->kind) == CLASS_CALL ? 1 : 0;
+	queued_of[class_of(job->kind)]--;
+	bytes_of[class_of(job->kind)] -= job->len;
+}
+
+/*
+ * How large may a gateway's job be?
+ */
+static size_t
+largest_body(JobKind kind)
+{
+	return kind == JOB_SUBSCRIBE || kind == JOB_VISIBLE ? CHANGE_JOB_MAX_BODY : JOB_MAX_BODY;
 }
 
 /*
@@ -152,11 +169,17 @@ is_valid(const BusJob *job, Slice body)
 {
 	AuthoriseJob authorise;
 	CallJob		call;
+	SubscribeJob subscribe;
+	VisibleJob	visible;
 
-	if (body.len > JOB_MAX_BODY)
+	if (body.len > largest_body((JobKind) job->kind))
 		return false;
 	switch (job->kind)
 	{
+		case JOB_SUBSCRIBE:
+			return job_decode_subscribe(body, &subscribe);
+		case JOB_VISIBLE:
+			return job_decode_visible(body, &visible);
 		case JOB_AUTHORISE:
 			return job_decode_authorise(body, &authorise);
 		case JOB_CALL:
@@ -167,15 +190,15 @@ is_valid(const BusJob *job, Slice body)
 }
 
 /*
- * Is there room for one more of a gateway's?  Neither kind can take that of the
- * other.
+ * Is there room for one more of a gateway's?  No kind can take that of another.
  */
 static bool
-has_room(JobKind kind)
+has_room(JobClass class, size_t len)
 {
-	if (kind == JOB_CALL)
-		return queued_calls < (realtime_max_queued_jobs + 1) / 2;
-	return queued - queued_own - queued_calls < realtime_max_queued_jobs;
+	int			most = class == CLASS_CALL ? (realtime_max_queued_jobs + 1) / 2 :
+		realtime_max_queued_jobs;
+
+	return queued_of[class] < most && bytes_of[class] + len <= MAX_QUEUED_BYTES;
 }
 
 /*
@@ -188,7 +211,7 @@ jobs_add(int gateway, const BusJob *asked, Slice body)
 
 	if (!is_valid(asked, body))
 		return false;
-	if (has_room((JobKind) asked->kind))
+	if (has_room(class_of((JobKind) asked->kind), body.len))
 		job = enqueue((JobKind) asked->kind, slice_make(NULL, 0), body);
 	if (job == NULL)
 	{
@@ -225,12 +248,12 @@ jobs_queued(void)
 }
 
 /*
- * The class that a gateway's job is of if it is not of this one.
+ * The class whose turn is after that of another one.
  */
 static JobClass
-other(JobClass class)
+class_after(JobClass class)
 {
-	return class == CLASS_CALL ? CLASS_AUTHORISE : CLASS_CALL;
+	return class + 1 < CLASS_COUNT ? class + 1 : CLASS_CALL;
 }
 
 /*
@@ -243,9 +266,9 @@ next_queue(void)
 
 	if (!dlist_is_empty(&queues[CLASS_OWN]))
 		return &queues[CLASS_OWN];
-	if (dlist_is_empty(&queues[class]))
-		class = other(class);
-	turn = other(class);
+	for (int i = CLASS_CALL; i < CLASS_COUNT && dlist_is_empty(&queues[class]); i++)
+		class = class_after(class);
+	turn = class_after(class);
 	return &queues[class];
 }
 

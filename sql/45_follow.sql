@@ -305,8 +305,10 @@ BEGIN
 	IF NOT EXISTS (SELECT FROM pg_publication p WHERE p.pubname = 'supabase_realtime') THEN
 		-- wal_level is of no importance to us
 		SET LOCAL client_min_messages = error;
+		SET LOCAL log_min_messages = error;
 		CREATE PUBLICATION supabase_realtime;
 		SET LOCAL client_min_messages = warning;
+		SET LOCAL log_min_messages = DEFAULT;
 	END IF;
 	PERFORM realtime.follow_tables();
 END

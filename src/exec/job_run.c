@@ -41,7 +41,7 @@ typedef struct JobRules
 	const char *activity;		/* shown by pg_stat_activity */
 } JobRules;
 
-static const JobRules rules[] = {
+static const JobRules rules[JOB_KINDS] = {
 	[JOB_AUTHORISE] = {authorise, "authorise"},
 	[JOB_CALL] = {call_function, "call a function"},
 	[JOB_COMMITS] = {commits_insert, "record commits"},
@@ -227,7 +227,7 @@ job_run(JobKind kind, Slice body, Bytes *answer)
 	JobOutcome	outcome;
 	bool		writes;
 
-	if (!JOB_KIND_VALID(kind))
+	if (!JOB_KIND_VALID(kind) || rules[kind].run == NULL)
 		return JOB_UNAVAILABLE;
 	writes = job_writes(kind, body);
 	if (writes && RecoveryInProgress())

@@ -13,6 +13,8 @@ StaticAssertDecl(sizeof(BusHeader) == BUS_HEADER_BYTES, "BusHeader is padded");
 StaticAssertDecl(sizeof(BusMessageHead) == 24, "BusMessageHead is padded");
 StaticAssertDecl(sizeof(BusInterest) == 16, "BusInterest is padded");
 StaticAssertDecl(sizeof(BusHello) == 32, "BusHello is padded");
+StaticAssertDecl(sizeof(BusFollow) == 16, "BusFollow is padded");
+StaticAssertDecl(sizeof(BusFollowAck) == 16, "BusFollowAck is padded");
 
 /*
  * Find the first frame in a buffer.
@@ -114,6 +116,33 @@ bus_decode_result(Slice body, BusResult *result, Slice *rest)
 
 	return take_fixed(body, result, sizeof(*result), rest) &&
 		memcmp(result->reserved, zeros, sizeof(zeros)) == 0;
+}
+
+/*
+ * BUS_FOLLOW.
+ */
+bool
+bus_decode_follow(Slice body, BusFollow *follow, Slice *tables)
+{
+	return take_fixed(body, follow, sizeof(*follow), tables) &&
+		(follow->reserved[0] | follow->reserved[1] | follow->reserved[2]) == 0 &&
+		follow->add <= 1 && follow->relid != 0 &&
+		tables->len % sizeof(uint32) == 0 &&
+		tables->len / sizeof(uint32) <= BUS_FOLLOW_MAX_TABLES &&
+		(follow->add == 1 || tables->len == 0);
+}
+
+/*
+ * BUS_FOLLOW_ACK.
+ */
+bool
+bus_decode_follow_ack(Slice body, BusFollowAck *ack)
+{
+	Slice		rest;
+
+	return take_fixed(body, ack, sizeof(*ack), &rest) && rest.len == 0 &&
+		(ack->reserved[0] | ack->reserved[1] | ack->reserved[2]) == 0 &&
+		ack->outcome <= BUS_FOLLOW_BUSY;
 }
 
 /*

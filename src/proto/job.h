@@ -24,10 +24,14 @@ typedef enum JobKind
 	JOB_AUTHORISE = 1,			/* AuthoriseJob -> u8, the rights granted */
 	JOB_CALL = 2,				/* CallJob -> CallReply */
 	JOB_COMMITS = 3,			/* CommitsHead, CommitEntry[] -> empty */
-	JOB_POSITION = 4			/* empty -> PositionReply */
+	JOB_POSITION = 4,			/* empty -> PositionReply */
+	JOB_SUBSCRIBE = 6,			/* these two: proto/change_job.h */
+	JOB_VISIBLE = 7
 } JobKind;
 
-#define JOB_KIND_VALID(kind) ((kind) >= JOB_AUTHORISE && (kind) <= JOB_POSITION)
+#define JOB_KINDS (JOB_VISIBLE + 1)
+#define JOB_KIND_VALID(kind) \
+	((kind) >= JOB_AUTHORISE && (kind) < JOB_KINDS && (kind) != 5)
 
 typedef enum JobOutcome
 {

@@ -33,6 +33,8 @@ int			realtime_max_message_size;
 int			realtime_spill_size;
 int			realtime_retention_minutes;
 int			realtime_on_error;
+int			realtime_capture;
+int			realtime_max_change_size;
 int			realtime_executors;
 int			realtime_max_queued_jobs;
 int			realtime_statement_timeout;
@@ -67,6 +69,12 @@ static char *hidden_jwks;
 static const struct config_enum_entry on_error_options[] = {
 	{"error", ON_ERROR_ERROR, false},
 	{"warning", ON_ERROR_WARNING, false},
+	{NULL, 0, false}
+};
+
+static const struct config_enum_entry capture_options[] = {
+	{"listened", CAPTURE_LISTENED, false},
+	{"always", CAPTURE_ALWAYS, false},
 	{NULL, 0, false}
 };
 
@@ -288,6 +296,16 @@ define_messages(void)
 							 "'error' raises it, 'warning' warns and sends nothing.",
 							 &realtime_on_error, ON_ERROR_ERROR, on_error_options,
 							 PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomEnumVariable("realtime.capture",
+							 "Which changes of followed tables are written to the WAL.",
+							 "'listened' are those that clients of this server listen to; 'always' serves clients of its standbys as well.",
+							 &realtime_capture, CAPTURE_LISTENED, capture_options,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("realtime.max_change_size",
+							"Largest change of a row that is told with all its values.",
+							"Of a larger one only values of up to 64 bytes are.",
+							&realtime_max_change_size, 1024, 1, 2048,
+							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
 	DefineCustomStringVariable("realtime.topic",
 							   "Topic that policies see as realtime.topic().",
 							   NULL, &topic, "", PGC_USERSET, 0, NULL, NULL, NULL);

@@ -19,6 +19,13 @@ typedef enum OnErrorMode
 	ON_ERROR_WARNING			/* WARNING, nothing sent: upstream's way */
 } OnErrorMode;
 
+/* Which changes of followed tables are put into the WAL. */
+typedef enum CaptureMode
+{
+	CAPTURE_LISTENED,			/* those that somebody listens to here */
+	CAPTURE_ALWAYS				/* all, for listeners on standbys */
+} CaptureMode;
+
 /* How private channels are authorised. */
 typedef enum AuthorizationMode
 {
@@ -48,6 +55,8 @@ extern int	realtime_max_message_size;	/* kB, of one payload */
 extern int	realtime_spill_size;	/* kB of messages kept per transaction */
 extern int	realtime_retention_minutes; /* 0 = keep for ever */
 extern int	realtime_on_error;	/* OnErrorMode */
+extern int	realtime_capture;	/* CaptureMode */
+extern int	realtime_max_change_size;	/* kB, of one change of a row */
 
 /* who may listen */
 extern int	realtime_executors;

@@ -229,6 +229,9 @@ bus_dispatch(BusFrameType type, Slice body)
 		case BUS_AGENTS_CHANGED:
 			agent_channels_changed();
 			return true;
+		case BUS_TABLES_CHANGED:
+			/* it follows none */
+			return true;
 		default:
 			return false;
 	}

@@ -151,6 +151,17 @@ change_decode(Slice data, ChangeRecord *record)
 }
 
 /*
+ * Which table is it about?
+ */
+uint32
+change_peek_relid(Slice data)
+{
+	uint32		relid;
+
+	return take_u32(&data, &relid) ? relid : 0;
+}
+
+/*
  * Append what a JSON string says; nobody has seen yet that it is one.
  */
 static bool

@@ -107,6 +107,9 @@ extern bool change_append_column(Bytes *out, const ChangeColumn *column);
  */
 extern bool change_decode(Slice data, ChangeRecord *record) RT_MUSTCHECK;
 
+/* The relid of what may be a record; 0 if it is none. */
+extern uint32 change_peek_relid(Slice data);
+
 /*
  * Take the next column off *columns, a copy of record.columns; false after the
  * last one.

@@ -59,6 +59,7 @@ int			realtime_max_presence_members;
 int			realtime_max_presence_memory;
 int			realtime_max_presence_calls;
 int			realtime_presence_window;
+int			realtime_max_pending_changes;
 
 static char *retention;
 static char *topic;
@@ -463,6 +464,20 @@ define_presence(void)
 							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 }
 
+/*
+ * Following tables.
+ */
+static void
+define_changes(void)
+{
+	DefineCustomIntVariable("realtime.max_pending_changes",
+							"Most changes of followed tables that wait for one channel.",
+							"They wait while row-level security is evaluated for them. A channel "
+							"for which more would wait is ended, and its client joins again.",
+							&realtime_max_pending_changes, 10000, 1, INT_MAX,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+}
+
 void
 guc_define(void)
 {
@@ -472,4 +487,5 @@ guc_define(void)
 	define_authorization();
 	define_limits();
 	define_presence();
+	define_changes();
 }

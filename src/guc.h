@@ -87,6 +87,7 @@ extern int	realtime_max_presence_members;
 extern int	realtime_max_presence_memory;	/* kB */
 extern int	realtime_max_presence_calls;	/* of a channel; 0 = no limit */
 extern int	realtime_presence_window;	/* ms */
+extern int	realtime_max_pending_changes;	/* of a channel */
 
 /* Define all of them; called once, from _PG_init. */
 extern void guc_define(void);

@@ -21,6 +21,7 @@
 #include "gateway/change_index.h"
 #include "gateway/change_row.h"
 #include "gateway/replies.h"
+#include "gateway/topics.h"
 
 /* All values of a column that somebody wants. */
 typedef struct IndexedColumn
@@ -231,7 +232,7 @@ drop_link(ChangeIndex *index, IndexLink *link)
 /*
  * Add a target.
  */
-bool
+void
 change_index_insert(ChangeIndex *index, Target *target)
 {
 	const TargetCondition *condition = choose(target);
@@ -242,12 +243,12 @@ change_index_insert(ChangeIndex *index, Target *target)
 	if (condition == NULL || condition->condition.noperands == 0)
 	{
 		dlist_push_tail(&index->scanned, &target->scanned_node);
-		return true;
+		return;
 	}
 	target->links = calloc(condition->condition.noperands, sizeof(IndexLink));
 	column = target->links != NULL ? get_column(index, condition) : NULL;
 	if (column != NULL && link_values(column, target, condition) && target->nlinks > 0)
-		return true;
+		return;
 
 	/* no memory, or a list of nothing but nulls: be found by none of them */
 	for (uint32 i = 0; i < target->nlinks; i++)
@@ -258,7 +259,6 @@ change_index_insert(ChangeIndex *index, Target *target)
 	target->links = NULL;
 	target->nlinks = 0;
 	dlist_push_tail(&index->scanned, &target->scanned_node);
-	return true;
 }
 
 /*
@@ -277,37 +277,47 @@ change_index_remove(ChangeIndex *index, Target *target)
 }
 
 /*
- * Visit those who want one value of the row.
+ * Visit those who want a value.
  */
 static void
-visit_value(IndexedColumn *column, TargetVisitor visit)
+visit_links(IndexedValue *value, TargetVisitor visit)
 {
-	FilterOperand operand;
-	RowValue	state = change_row_value_of(column->attnum, &operand);
-	IndexedValue *value;
 	dlist_iter	iter;
 
-	if (state != ROW_VALUE || operand.is_null || !make_key(column->class, operand.text))
-		return;
-	value = find_value(column);
-	if (value == NULL)
-		return;
 	dlist_foreach(iter, &value->links)
 		visit(dlist_container(IndexLink, node, iter.cur)->target);
 }
 
 /*
- * Visit all who want a value that was too large for the record: who knows.
+ * The same, for chain_visit().
  */
 static void
 visit_node(ChainNode *node, void *arg)
 {
-	IndexedValue *value = chain_container(IndexedValue, node, node);
-	TargetVisitor visit = *(TargetVisitor *) arg;
-	dlist_iter	iter;
+	visit_links(chain_container(IndexedValue, node, node), *(TargetVisitor *) arg);
+}
 
-	dlist_foreach(iter, &value->links)
-		visit(dlist_container(IndexLink, node, iter.cur)->target);
+/*
+ * Visit those who want the value that the row has in a column; all of them if
+ * it cannot be told which one that is.
+ */
+static void
+visit_column(IndexedColumn *column, TargetVisitor visit)
+{
+	FilterOperand operand;
+	RowValue	state = change_row_value_of(column->attnum, &operand);
+	IndexedValue *value;
+
+	if (state == ROW_ABSENT || (state == ROW_VALUE && operand.is_null))
+		return;
+	if (state == ROW_LEFT_OUT || !make_key(column->class, operand.text))
+	{
+		chain_visit(&column->values, visit_node, &visit);
+		return;
+	}
+	value = find_value(column);
+	if (value != NULL)
+		visit_links(value, visit);
 }
 
 /*
@@ -316,18 +326,12 @@ visit_node(ChainNode *node, void *arg)
 void
 change_index_visit(ChangeIndex *index, TargetVisitor visit)
 {
-	FilterOperand ignored;
 	dlist_iter	iter;
 
 	dlist_foreach(iter, &index->scanned)
 		visit(dlist_container(Target, scanned_node, iter.cur));
 	for (IndexedColumn *column = index->columns; column != NULL; column = column->next)
-	{
-		if (change_row_value_of(column->attnum, &ignored) == ROW_LEFT_OUT)
-			chain_visit(&column->values, visit_node, &visit);
-		else
-			visit_value(column, visit);
-	}
+		visit_column(column, visit);
 }
 
 /*

@@ -53,8 +53,8 @@ typedef void (*TargetVisitor) (Target *target);
 
 extern void change_index_init(ChangeIndex *index);
 
-/* Add a target; false without memory. */
-extern bool change_index_insert(ChangeIndex *index, Target *target) RT_MUSTCHECK;
+/* Add a target.  Without memory it is one of those that no value finds. */
+extern void change_index_insert(ChangeIndex *index, Target *target);
 
 /* Take out one that is in it. */
 extern void change_index_remove(ChangeIndex *index, Target *target);

@@ -23,7 +23,7 @@ static bool decoded;			/* columns[] are those of `row` */
 static uint16 last_attnum;		/* 0 = none */
 static RowValue last_state;
 static FilterOperand last_value;
-static Bytes text;				/* of the last value, if it had to be decoded */
+static Bytes plain;				/* of the last value, if it had to be decoded */
 
 /*
  * Begin with another change.
@@ -108,10 +108,10 @@ read_value(const ChangeValue *value)
 		default:
 			break;
 	}
-	scratch_reset(&text);
-	if (!change_value_text(value, &text))
+	scratch_reset(&plain);
+	if (!change_value_text(value, &plain))
 		return ROW_LEFT_OUT;
-	last_value.text = bytes_slice(&text);
+	last_value.text = bytes_slice(&plain);
 	return ROW_VALUE;
 }
 

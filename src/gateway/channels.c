@@ -21,7 +21,7 @@
  */
 #include "proto/proto.h"
 
-#include "gateway/channels.h"
+#include "gateway/changes.h"
 #include "gateway/gw_stats.h"
 #include "gateway/presence.h"
 #include "gateway/write_queue.h"
@@ -310,6 +310,7 @@ channel_free(Channel *channel)
 	set_remove(&channel->conn->channels, channel);
 	if (channel->member)
 		stop_listening(channel);
+	changes_close(channel);
 	waiter_leave(&channel->asker.wait);
 	identity_detach(channel->identity, &channel->of_identity);
 	identity_unref(channel->identity);

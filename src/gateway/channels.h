@@ -37,6 +37,7 @@ typedef struct Channel
 								 * too */
 	struct WriteQueue *writes;	/* write_queue.c: for a right to write */
 	struct Presence *presence;	/* presence.c; NULL = takes no part */
+	struct Changes *changes;	/* changes.c; NULL = follows no tables */
 	uint32		place;			/* among the members of the topic */
 	uint8		state;			/* ChannelState */
 	uint8		wanted;			/* RIGHT_... to ask for; of a private channel */

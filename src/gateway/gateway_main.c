@@ -25,6 +25,7 @@
 #include "gateway/agent_channels.h"
 #include "gateway/bus_dispatch.h"
 #include "gateway/bus_link.h"
+#include "gateway/change_delivery.h"
 #include "gateway/conn.h"
 #include "gateway/decisions.h"
 #include "gateway/fanout.h"
@@ -181,6 +182,8 @@ turn(void)
 	fanout_end();
 	decisions_flush();
 	agent_channels_flush();
+	change_terms_flush();
+	change_delivery_flush();
 	presence_topics_tell(loop_now);
 	conn_flush_all();
 	conn_reap();
@@ -213,6 +216,7 @@ main(int argc, char **argv)
 		return 1;
 	}
 	access_init();
+	changes_init();
 	if (!topics_init() || !presence_topics_init() || !identities_init())
 	{
 		bus_log(BUS_LOG_FATAL, "could not start: no memory or no random numbers");

@@ -3,12 +3,13 @@
  * joins.c
  *	  phx_join: from the request to its answer.
  *
- * supabase.md 3.1 to 3.4 and 7.2.  Up to two others are asked before a join is
+ * supabase.md 3.1 to 3.4 and 7.2.  Up to three others are asked before a join is
  * answered, and the connection goes on meanwhile:
  *
  *		AUTHORISING		an executor: may this token hear this private topic?
  *						is this name of an agent channel a good one?
  *		JOINING			the hub: do we get everything that commits from now on?
+ *						both: may the tables be followed (changes.c)?
  *		JOINED			answered
  *
  * A client that has read the answer misses nothing that commits from then on.
@@ -27,6 +28,7 @@
 
 #include "gateway/access.h"
 #include "gateway/agent_channels.h"
+#include "gateway/changes.h"
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
 #include "gateway/joins.h"
@@ -78,9 +80,9 @@ append_change(Slice entry, uint64 id)
 }
 
 /*
- * Put the response of a join into `json`; returns the number of entries.
+ * Put the response of a join into `json`.
  */
-static uint64
+static void
 build_response(const PhxJoin *settings)
 {
 	JsliceIter	it;
@@ -100,7 +102,6 @@ build_response(const PhxJoin *settings)
 		append_change(entry, ++n);
 	}
 	bytes_append_cstr(&json, "]}");
-	return n;
 }
 
 /*
@@ -110,19 +111,15 @@ static void
 encode_answer(PhxVersion version, const ClientMessage *msg, const PhxJoin *settings,
 			  const Topic *topic)
 {
-	static const SystemMessage no_changes = {"postgres_changes", "error",
-	"Following tables is not available in this version", true};
 	static const SystemMessage ready = {"system", "ok",
 	"Replication connection established", true};
-	uint64		nchanges = build_response(settings);
 
+	build_response(settings);
 	scratch_reset(&answer);
 	if (json.failed)
 		answer.failed = true;
 	(void) phx_encode_reply(&answer, version, msg->join_ref, msg->ref, msg->topic,
 							"ok", bytes_slice(&json));
-	if (nchanges > 0)
-		(void) reply_encode_system(&answer, version, msg->join_ref, topic, &no_changes);
 	if (settings->replication_ready)
 		(void) reply_encode_system(&answer, version, msg->join_ref, topic, &ready);
 	scratch_reset(&json);
@@ -157,10 +154,30 @@ join_refuse(Channel *channel, const char *reason)
 static void
 answer_join(Channel *channel)
 {
+	const char *refusal = changes_refusal(channel);
+
+	if (refusal != NULL)
+	{
+		join_refuse(channel, refusal);
+		return;
+	}
 	channel_set_state(channel, CHANNEL_JOINED);
 	STAT_INC(BUS_STAT_JOINS);
 	channel_send_answer(channel);
+	changes_answered(channel);
 	tracking_listen(channel);
+}
+
+/*
+ * Answer, unless something could still be missed.  Who may not hear broadcasts
+ * misses none, and is no member of the topic.
+ */
+static void
+answer_if_ready(Channel *channel)
+{
+	if ((!channel->member || channel->topic->interest == INTEREST_HELD) &&
+		changes_ready(channel))
+		answer_join(channel);
 }
 
 /*
@@ -172,16 +189,25 @@ join_allow(Channel *channel, uint8 rights)
 {
 	channel_set_state(channel, CHANNEL_JOINING);
 	channel->rights = rights;
-	if ((rights & RIGHT_BROADCAST_READ) == 0)
-		answer_join(channel);
-	else if (!channel_listen(channel))
+	if ((rights & RIGHT_BROADCAST_READ) != 0 && !channel_listen(channel))
 		reply_no_memory(channel->conn);
-	else if (channel->topic->interest == INTEREST_HELD)
-		answer_join(channel);
+	else
+		answer_if_ready(channel);
 }
 
 /*
- * Members that were there before have been answered already.
+ * What a channel wants of tables is known.
+ */
+void
+join_changes_ready(Channel *channel)
+{
+	if (channel->state == CHANNEL_JOINING)
+		answer_if_ready(channel);
+}
+
+/*
+ * Members that were there before have been answered already.  One that is
+ * refused after all is replaced by one that has been looked at, hence backwards.
  */
 void
 join_topic_held(Topic *topic)
@@ -190,12 +216,12 @@ join_topic_held(Topic *topic)
 	{
 		Members    *members = &topic->members[v];
 
-		for (uint32 i = 0; i < members->count; i++)
+		for (uint32 i = members->count; i-- > 0;)
 		{
 			Channel    *channel = members_array(members)[i];
 
 			if (channel->state == CHANNEL_JOINING)
-				answer_join(channel);
+				answer_if_ready(channel);
 		}
 	}
 }
@@ -232,7 +258,8 @@ make_channel(Conn *conn, const ClientMessage *msg, const PhxJoin *settings,
 		return NULL;
 	}
 	channel = channel_new(conn, topic, identity, msg->join_ref, msg->ref);
-	if (channel == NULL || !tracking_open(channel, settings))
+	if (channel == NULL || !tracking_open(channel, settings) ||
+		!changes_open(channel, msg->payload, settings))
 	{
 		reply_no_memory(conn);
 		return NULL;

@@ -209,6 +209,10 @@ bus_stat_name(BusStat stat)
 		[BUS_STAT_PRESENCE_LIMITED] = "presence_limited",
 		[BUS_STAT_PRESENCE_STATES] = "presence_states",
 		[BUS_STAT_PRESENCE_DIFFS] = "presence_diffs",
+		[BUS_STAT_CHANGES] = "changes",
+		[BUS_STAT_CHANGES_ASKED] = "changes_asked",
+		[BUS_STAT_CHANGES_HELD] = "changes_held",
+		[BUS_STAT_CHANGES_OVERRUN] = "changes_overrun",
 	};
 
 	return names[stat];

@@ -220,6 +220,12 @@ typedef enum BusStat
 	BUS_STAT_PRESENCE_LIMITED,	/* channels closed for too many or too large */
 	BUS_STAT_PRESENCE_STATES,	/* presence_state queued to a client */
 	BUS_STAT_PRESENCE_DIFFS,	/* presence_diff queued to a client */
+	BUS_STAT_CHANGES,			/* postgres_changes queued to a client */
+	BUS_STAT_CHANGES_ASKED,		/* verdicts asked of the executors: client times
+								 * change */
+	BUS_STAT_CHANGES_HELD,		/* gauge: changes that wait for a verdict, each
+								 * counted for every channel */
+	BUS_STAT_CHANGES_OVERRUN,	/* channels ended because too many waited */
 	BUS_STAT_COUNT
 } BusStat;
 

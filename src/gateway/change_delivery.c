@@ -39,6 +39,7 @@ typedef struct Parked
 {
 	dlist_node	node;
 	int64		committed_at;
+	uint64		serial;
 	size_t		len;
 	char		bytes[FLEXIBLE_ARRAY_MEMBER];
 } Parked;
@@ -73,7 +74,8 @@ typedef struct Incoming
 
 static dlist_head parked = DLIST_STATIC_INIT(parked);
 static size_t parked_bytes;
-static uint64 last_serial;
+static uint64 last_serial;		/* of the change that came last */
+static uint64 hit_serial;		/* of the change at hand */
 static Terms *hits;				/* who wants the change at hand */
 static uint8 hit_events;		/* CHANGE_ON_... of it */
 
@@ -329,7 +331,7 @@ tell_group(const Incoming *incoming, Audience *audience, int group, uint64 entri
 	{
 		Changes    *changes = audience->members[i];
 
-		if (changes->nheld > 0)
+		if (changes->nheld > 0 || incoming->serial <= changes->since)
 			continue;
 		if (frame == NULL)
 			lost(changes->conn);
@@ -373,7 +375,7 @@ serve_audience(Incoming *incoming, Audience *audience)
 	{
 		Changes    *changes = audience->members[i];
 
-		if ((asks || changes->nheld > 0) &&
+		if ((asks || changes->nheld > 0) && incoming->serial > changes->since &&
 			!hold(incoming, changes, audience, terms->unsure))
 			overrun(changes);
 	}
@@ -418,9 +420,9 @@ hit(Target *target)
 	verdict = change_target_test(target);
 	if (verdict == FILTER_NO)
 		return;
-	if (terms->serial != last_serial)
+	if (terms->serial != hit_serial)
 	{
-		terms->serial = last_serial;
+		terms->serial = hit_serial;
 		terms->wanted = 0;
 		terms->unsure = 0;
 		terms->relation = target->relation;
@@ -454,7 +456,7 @@ event_of(uint8 op)
  * Hand a change to all who want it.
  */
 static void
-serve(Slice bytes, const ChangeRecord *record, int64 committed_at)
+serve(Slice bytes, const ChangeRecord *record, int64 committed_at, uint64 serial)
 {
 	FollowedTable *table = change_tables_find(record->relid);
 	Incoming	incoming = {0};
@@ -464,7 +466,7 @@ serve(Slice bytes, const ChangeRecord *record, int64 committed_at)
 	incoming.bytes = bytes;
 	incoming.record = record;
 	incoming.committed_at = committed_at;
-	incoming.serial = ++last_serial;
+	incoming.serial = hit_serial = serial;
 	hit_events = event_of(record->op);
 	change_row_begin(record);
 	change_index_visit(&table->index, hit);
@@ -497,7 +499,7 @@ free_parked(Parked *change)
  * might have been told are ended, and then there is nobody to hold it for.
  */
 static void
-park(Slice bytes, int64 committed_at)
+park(Slice bytes, int64 committed_at, uint64 serial)
 {
 	Parked	   *change = NULL;
 
@@ -512,6 +514,7 @@ park(Slice bytes, int64 committed_at)
 		return;
 	}
 	change->committed_at = committed_at;
+	change->serial = serial;
 	change->len = bytes.len;
 	memcpy(change->bytes, bytes.data, bytes.len);
 	parked_bytes += sizeof(Parked) + bytes.len;
@@ -531,7 +534,7 @@ unpark(void)
 		ChangeRecord record;
 
 		if (change_decode(bytes, &record))
-			serve(bytes, &record, change->committed_at);
+			serve(bytes, &record, change->committed_at, change->serial);
 		free_parked(change);
 	}
 }
@@ -550,11 +553,21 @@ change_delivery_take(const BusMessageHead *head, const WalMessage *message)
 	backpressure_bus_read(loop_now);
 	fanout_settle();
 	unpark();
+	last_serial++;
 	if (dlist_is_empty(&parked) && change_terms_current())
-		serve(message->payload, &record, head->committed_at);
+		serve(message->payload, &record, head->committed_at, last_serial);
 	else
-		park(message->payload, head->committed_at);
+		park(message->payload, head->committed_at, last_serial);
 	return true;
+}
+
+/*
+ * Who begins to follow now is told of what comes behind this one.
+ */
+uint64
+change_delivery_serial(void)
+{
+	return last_serial;
 }
 
 /*

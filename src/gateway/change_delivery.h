@@ -22,6 +22,9 @@ extern void change_delivery_init(void);
  */
 extern bool change_delivery_take(const BusMessageHead *head, const WalMessage *message) RT_MUSTCHECK;
 
+/* Number of the change that came last, 0 before the first one. */
+extern uint64 change_delivery_serial(void);
+
 /*
  * The end of a turn: go on with what was held back, ask what has to be asked,
  * and let go of the frames.

@@ -103,6 +103,11 @@ enter_audience(Changes *changes)
 
 	if (audience == NULL)
 		return false;
+	if (audience == changes->audience)
+	{
+		change_audience_unref(audience);
+		return true;
+	}
 	if (!change_audience_add(audience, changes, &place))
 	{
 		change_audience_unref(audience);
@@ -184,7 +189,7 @@ terms_ready(TermsWaiter *waiter)
 {
 	Changes    *changes = changes_of_waiter(waiter);
 
-	if (changes->audience != NULL)
+	if (changes->channel->state == CHANNEL_JOINED)
 		change_over(changes);
 	else
 		join_changes_ready(changes->channel);
@@ -235,19 +240,21 @@ terms_unanswered(TermsWaiter *waiter, JobOutcome outcome)
 }
 
 /*
- * Call act() for all members of all audiences, each of which may end.
+ * A member of one of the audiences, which may all be empty.
  */
-static void
-for_members(Terms *terms, void (*act) (Changes *changes, Slice error), Slice error)
+static Changes *
+any_member(Terms *terms)
 {
-	while (!dlist_is_empty(&terms->audiences))
-	{
-		Audience   *audience = dlist_head_element(Audience, of_terms, &terms->audiences);
+	dlist_iter	iter;
 
-		if (audience->count == 0)
-			break;
-		act(audience->members[audience->count - 1], error);
+	dlist_foreach(iter, &terms->audiences)
+	{
+		Audience   *audience = dlist_container(Audience, of_terms, iter.cur);
+
+		if (audience->count > 0)
+			return audience->members[audience->count - 1];
 	}
+	return NULL;
 }
 
 /*
@@ -264,21 +271,15 @@ end_following(Changes *changes, Slice error)
 }
 
 /*
- * It cannot be found out any more what a channel may follow.
- */
-static void
-end_channel(Changes *changes, Slice error)
-{
-	reply_end_channel(changes->channel, NO_DATABASE, END_FOR_NOW);
-}
-
-/*
  * The database refuses what was followed.
  */
 static void
 terms_failed_all(Terms *terms, Slice error)
 {
-	for_members(terms, end_following, error);
+	Changes    *changes;
+
+	while ((changes = any_member(terms)) != NULL)
+		end_following(changes, error);
 }
 
 /*
@@ -287,7 +288,10 @@ terms_failed_all(Terms *terms, Slice error)
 static void
 terms_unanswered_all(Terms *terms)
 {
-	for_members(terms, end_channel, slice_make(NULL, 0));
+	Changes    *changes;
+
+	while ((changes = any_member(terms)) != NULL)
+		reply_end_channel(changes->channel, NO_DATABASE, END_FOR_NOW);
 }
 
 /*
@@ -440,6 +444,18 @@ changes_refusal(const Channel *channel)
 }
 
 /*
+ * From now on the channel is told of changes.  Terms that were ready may have
+ * been given up by now, while the join waited for something else.
+ */
+static void
+begin_following(Changes *changes)
+{
+	changes->since = change_delivery_serial();
+	if (changes_ready(changes->channel))
+		change_over(changes);
+}
+
+/*
  * The channel is joined.
  */
 void
@@ -452,7 +468,7 @@ changes_answered(Channel *channel)
 	if (changes->error != NULL)
 		send_error(channel, changes->error);
 	else if (changes->terms != NULL)
-		change_over(changes);
+		begin_following(changes);
 }
 
 /*

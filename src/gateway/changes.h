@@ -28,6 +28,7 @@ typedef struct Changes
 	TermsWaiter wait;			/* for the terms */
 	Audience   *audience;		/* a reference; NULL until the join is answered */
 	uint32		place;			/* among its members */
+	uint64		since;			/* it is told of changes with higher serials */
 	dlist_head	held;			/* change_delivery.c: what waits for a verdict,
 								 * or behind something that does */
 	uint32		nheld;

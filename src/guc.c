@@ -37,6 +37,8 @@ int			realtime_capture;
 int			realtime_max_change_size;
 int			realtime_executors;
 int			realtime_max_queued_jobs;
+int			realtime_max_replay_messages;
+int			realtime_max_resume_messages;
 int			realtime_statement_timeout;
 int			realtime_lock_timeout;
 int			realtime_authorization;
@@ -382,6 +384,15 @@ define_authorization(void)
 	DefineCustomIntVariable("realtime.max_queued_jobs",
 							"Most jobs waiting for an executor; more are answered with an error.",
 							NULL, &realtime_max_queued_jobs, 1000, 1, 1000000,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("realtime.max_replay_messages",
+							"Most messages that a join with replay is given.",
+							NULL, &realtime_max_replay_messages, 100, 1, 100000,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("realtime.max_resume_messages",
+							"Most messages that a client can have missed and still be given.",
+							"Who has missed more is told that it was not recovered.",
+							&realtime_max_resume_messages, 10000, 1, INT_MAX,
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("realtime.statement_timeout",
 							"Longest time that policies may take for one client's request.",

@@ -61,6 +61,8 @@ extern int	realtime_max_change_size;	/* kB, of one change of a row */
 /* who may listen */
 extern int	realtime_executors;
 extern int	realtime_max_queued_jobs;
+extern int	realtime_max_replay_messages;
+extern int	realtime_max_resume_messages;
 extern int	realtime_statement_timeout; /* ms */
 extern int	realtime_lock_timeout;	/* ms */
 extern int	realtime_authorization; /* AuthorizationMode */

@@ -29,6 +29,7 @@
 #include "exec/authorise.h"
 #include "exec/calls.h"
 #include "exec/commits.h"
+#include "exec/history.h"
 #include "exec/job_run.h"
 #include "exec/report.h"
 #include "exec/job_session.h"
@@ -46,6 +47,7 @@ static const JobRules rules[JOB_KINDS] = {
 	[JOB_CALL] = {call_function, "call a function"},
 	[JOB_COMMITS] = {commits_insert, "record commits"},
 	[JOB_POSITION] = {commits_position, "read the last commit"},
+	[JOB_HISTORY] = {history_read, "read history"},
 };
 
 /* A job, and how it goes. */

@@ -187,8 +187,8 @@ end_for_topic(Channel *channel, const char *message)
  * End a channel whose new token does not give it what it had, or could not be
  * looked at.
  */
-static void
-end_refreshed(Channel *channel, JobOutcome outcome)
+void
+access_end_refused(Channel *channel, JobOutcome outcome)
 {
 	switch (outcome)
 	{
@@ -246,7 +246,7 @@ decide_refresh(Channel *channel, JobOutcome outcome, uint8 rights)
 	if (outcome != JOB_DONE || (channel->rights & RIGHTS_READ & ~rights) != 0)
 	{
 		if (channel->state == CHANNEL_JOINED)
-			end_refreshed(channel, outcome);
+			access_end_refused(channel, outcome);
 		else
 			refuse_join(channel, outcome);
 		return;
@@ -256,7 +256,7 @@ decide_refresh(Channel *channel, JobOutcome outcome, uint8 rights)
 	if (channel->state == CHANNEL_JOINED)
 		tracking_listen(channel);
 	if ((rights & RIGHT_BROADCAST_READ) != 0 && !channel->member &&
-		!channel_listen(channel))
+		channel->catch_up == NULL && !channel_listen(channel))
 		reply_no_memory(channel->conn);
 	else
 		ask_next(channel);

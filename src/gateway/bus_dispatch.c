@@ -30,6 +30,7 @@
 #include "gateway/joins.h"
 #include "gateway/listener.h"
 #include "gateway/loop.h"
+#include "gateway/place.h"
 #include "gateway/presence_topics.h"
 #include "gateway/tracking.h"
 #include "proto/ws_frame.h"
@@ -66,6 +67,7 @@ take_config(Slice body)
 		return false;
 	OPENSSL_cleanse(unconstify(char *, settings.data), settings.len);
 	fanout_settle();
+	place_set_epoch(hello.epoch);
 	access_settings_changed();
 	if (!configured)
 		silence_stderr();
@@ -89,7 +91,7 @@ take_message(Slice body)
 		return false;
 	if (message.kind == WAL_MESSAGE_CHANGE)
 		return change_delivery_take(&head, &message);
-	fanout_message(&message);
+	fanout_stored(&message, &head.place);
 	return true;
 }
 
@@ -104,7 +106,7 @@ take_relay(Slice body)
 	if (!wal_record_decode(body.data, body.len, &message) ||
 		message.kind != WAL_MESSAGE_CAST)
 		return false;
-	fanout_message(&message);
+	fanout_relayed(&message);
 	return true;
 }
 
@@ -114,14 +116,14 @@ take_relay(Slice body)
 static bool
 take_interest_ack(Slice body)
 {
-	uint64		seq;
+	BusInterestAck ack;
 	Topic	   *topic;
 
-	if (body.len != sizeof(seq))
+	if (!bus_decode_interest_ack(body, &ack))
 		return false;
-	memcpy(&seq, body.data, sizeof(seq));
 	fanout_settle();
-	while ((topic = topics_acknowledged(seq)) != NULL)
+	place_pass(&ack.place);
+	while ((topic = topics_acknowledged(ack.seq)) != NULL)
 		join_topic_held(topic);
 	return true;
 }
@@ -138,6 +140,7 @@ take_gap(Slice body)
 	if (body.len < sizeof(epoch))
 		return false;
 	memcpy(&epoch, body.data, sizeof(epoch));
+	place_set_epoch(epoch);
 	reason = slice_make(body.data + sizeof(epoch), Min(body.len - sizeof(epoch), 256));
 	bus_log(BUS_LOG_INFO, "closing %u clients, epoch " UINT64_FORMAT " begins: " SLICE_FMT,
 			conn_open_count(), epoch, SLICE_ARG(reason));

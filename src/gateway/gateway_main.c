@@ -25,6 +25,7 @@
 #include "gateway/agent_channels.h"
 #include "gateway/bus_dispatch.h"
 #include "gateway/bus_link.h"
+#include "gateway/catch_up.h"
 #include "gateway/change_delivery.h"
 #include "gateway/conn.h"
 #include "gateway/decisions.h"
@@ -140,6 +141,7 @@ next_deadline(void)
 	deadline = Min(deadline, identities_deadline());
 	deadline = Min(deadline, agent_channels_deadline());
 	deadline = Min(deadline, presence_topics_deadline());
+	deadline = Min(deadline, catch_up_deadline());
 	return Min(deadline, Min(trim_at, end_at));
 }
 
@@ -180,6 +182,7 @@ turn(void)
 	access_run_expiry();
 	agent_channels_run_timers(loop_now);
 	fanout_end();
+	catch_up_flush();
 	decisions_flush();
 	agent_channels_flush();
 	change_terms_flush();

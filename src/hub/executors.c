@@ -60,8 +60,8 @@
 /* How soon we look again at workers that are starting or ending. */
 #define CHANGE_MS 100
 
-/* Of a frame from an executor: the largest answers a call. */
-#define MAX_EXECUTOR_BODY (sizeof(BusResult) + JOB_MAX_BODY)
+/* Of a frame from an executor: the largest has one message of history. */
+#define MAX_EXECUTOR_BODY BUS_MAX_BODY
 
 typedef enum ExecutorState
 {
@@ -528,7 +528,7 @@ executors_dispatch(TimestampTz now)
 {
 	Executor   *idle;
 
-	while (jobs_queued() > 0)
+	while (jobs_ready())
 	{
 		bool		any = find_executor(&idle);
 

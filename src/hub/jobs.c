@@ -3,14 +3,15 @@
  * jobs.c
  *	  Work that waits for an executor, and whom to tell of its end.
  *
- * The hub's own jobs come first, then calls and authorisations by turns, each
- * kind in the order of arrival: a flood of one kind, which may take no more
- * than a token or a wrong key, must not starve the other.  Every job gets
+ * The hub's own jobs come first, then calls, authorisations and questions about
+ * history by turns, each kind in the order of arrival: a flood of one kind, which
+ * may take no more than a token or a wrong key, must not starve the others.  The
+ * last kind waits until what it is about is recorded (hub/seam.c).  Every job gets
  * exactly one answer: an executor's, or one of ours where there is no room for
  * it (JOB_BUSY at once), where it has waited longer than clients do (JOB_BUSY),
  * or where nobody can run it.
  *
- * What waits is bounded by realtime.max_queued_jobs, for calls by half of it,
+ * What waits is bounded by realtime.max_queued_jobs for each kind, for calls by half of it,
  * each with JOB_MAX_BODY at most: 96 MB with the defaults, if clients use all
  * of their tokens' bytes.  The hub's own jobs are one at a time
  * (hub/recorder.c) and not counted.
@@ -28,6 +29,7 @@
 
 #include "guc.h"
 #include "hub/bus_server.h"
+#include "hub/seam.h"
 #include "hub/jobs.h"
 #include "shmem.h"
 
@@ -39,16 +41,15 @@ typedef enum JobClass
 	CLASS_OWN,
 	CLASS_CALL,
 	CLASS_AUTHORISE,
+	CLASS_HISTORY,
 	CLASS_COUNT
 } JobClass;
 
 static MemoryContext jobs_context = NULL;
 static dlist_head queues[CLASS_COUNT];
 static dlist_head running = DLIST_STATIC_INIT(running);
-static int	queued = 0;			/* all classes */
-static int	queued_calls = 0;
-static int	queued_own = 0;
-static JobClass turn = CLASS_CALL;	/* whose turn it is where both wait */
+static int	queued[CLASS_COUNT];
+static JobClass turn = CLASS_CALL;	/* whose turn it is where several wait */
 static uint64 last_id = 0;
 
 /*
@@ -75,6 +76,8 @@ class_of(JobKind kind)
 			return CLASS_AUTHORISE;
 		case JOB_CALL:
 			return CLASS_CALL;
+		case JOB_HISTORY:
+			return CLASS_HISTORY;
 		default:
 			return CLASS_OWN;
 	}
@@ -126,9 +129,7 @@ enqueue(JobKind kind, Slice head, Slice rest)
 	if (rest.len > 0)
 		memcpy(job->body + head.len, rest.data, rest.len);
 	dlist_push_tail(&queues[class_of(kind)], &job->node);
-	queued++;
-	queued_own += class_of(kind) == CLASS_OWN ? 1 : 0;
-	queued_calls += class_of(kind) == CLASS_CALL ? 1 : 0;
+	queued[class_of(kind)]++;
 	return job;
 }
 
@@ -139,9 +140,7 @@ static void
 dequeue(Job *job)
 {
 	dlist_delete(&job->node);
-	queued--;
-	queued_own -= class_of(job->kind) == CLASS_OWN ? 1 : 0;
-	queued_calls -= class_of(job->kind) == CLASS_CALL ? 1 : 0;
+	queued[class_of(job->kind)]--;
 }
 
 /*
@@ -152,6 +151,7 @@ is_valid(const BusJob *job, Slice body)
 {
 	AuthoriseJob authorise;
 	CallJob		call;
+	HistoryJob	history;
 
 	if (body.len > JOB_MAX_BODY)
 		return false;
@@ -161,21 +161,43 @@ is_valid(const BusJob *job, Slice body)
 			return job_decode_authorise(body, &authorise);
 		case JOB_CALL:
 			return job_decode_call(body, &call);
+		case JOB_HISTORY:
+			return job_decode_history(body, &history);
 		default:
 			return false;
 	}
 }
 
 /*
- * Is there room for one more of a gateway's?  Neither kind can take that of the
- * other.
+ * Is there room for one more of a gateway's?  No kind can take that of another.
  */
 static bool
 has_room(JobKind kind)
 {
+	int			limit = realtime_max_queued_jobs;
+
 	if (kind == JOB_CALL)
-		return queued_calls < (realtime_max_queued_jobs + 1) / 2;
-	return queued - queued_own - queued_calls < realtime_max_queued_jobs;
+		limit = (limit + 1) / 2;
+	return queued[class_of(kind)] < limit;
+}
+
+/*
+ * Complete a question about history; false if it is answered already.
+ */
+static bool
+admit_history(int gateway, const BusJob *asked, Slice body, HistoryHead *head)
+{
+	HistoryReply reply = {0};
+
+	memcpy(head, body.data, sizeof(*head));
+	reply.verdict = (uint8) seam_admit(head);
+	if (reply.verdict == HISTORY_FOUND)
+		return true;
+	reply.complete = 1;
+	reply.until = head->until;
+	count_end(JOB_DONE);
+	answer(gateway, asked->id, JOB_DONE, slice_make((const char *) &reply, sizeof(reply)));
+	return false;
 }
 
 /*
@@ -185,11 +207,20 @@ bool
 jobs_add(int gateway, const BusJob *asked, Slice body)
 {
 	Job		   *job = NULL;
+	HistoryHead history;
+	Slice		head = slice_make(NULL, 0);
 
 	if (!is_valid(asked, body))
 		return false;
+	if (asked->kind == JOB_HISTORY)
+	{
+		if (!admit_history(gateway, asked, body, &history))
+			return true;
+		head = slice_make((const char *) &history, sizeof(history));
+		body = slice_make(body.data + head.len, body.len - head.len);
+	}
 	if (has_room((JobKind) asked->kind))
-		job = enqueue((JobKind) asked->kind, slice_make(NULL, 0), body);
+		job = enqueue((JobKind) asked->kind, head, body);
 	if (job == NULL)
 	{
 		count_end(JOB_BUSY);
@@ -221,32 +252,81 @@ jobs_add_own(JobKind kind, Slice head, Slice rest, JobEnded ended)
 int
 jobs_queued(void)
 {
-	return queued;
+	int			n = 0;
+
+	for (int i = 0; i < CLASS_COUNT; i++)
+		n += queued[i];
+	return n;
 }
 
 /*
- * The class that a gateway's job is of if it is not of this one.
+ * The class whose turn it is after this one.
  */
 static JobClass
-other(JobClass class)
+after(JobClass class)
 {
-	return class == CLASS_CALL ? CLASS_AUTHORISE : CLASS_CALL;
+	return class + 1 < CLASS_COUNT ? class + 1 : CLASS_CALL;
 }
 
 /*
- * Which queue the next job is taken from.
+ * Can a job of this class be taken?
+ */
+static bool
+is_ready(JobClass class)
+{
+	Job		   *job;
+
+	if (dlist_is_empty(&queues[class]))
+		return false;
+	if (class != CLASS_HISTORY)
+		return true;
+	/* who came later wants no less */
+	job = dlist_head_element(Job, node, &queues[class]);
+	return seam_is_ready(job->body);
+}
+
+/*
+ * Which queue the next job is taken from; NULL if there is none to take.
  */
 static dlist_head *
 next_queue(void)
 {
 	JobClass	class = turn;
 
-	if (!dlist_is_empty(&queues[CLASS_OWN]))
+	if (is_ready(CLASS_OWN))
 		return &queues[CLASS_OWN];
-	if (dlist_is_empty(&queues[class]))
-		class = other(class);
-	turn = other(class);
-	return &queues[class];
+	for (int i = CLASS_CALL; i < CLASS_COUNT; i++, class = after(class))
+	{
+		if (is_ready(class))
+		{
+			turn = after(class);
+			return &queues[class];
+		}
+	}
+	return NULL;
+}
+
+/*
+ * Can one be taken?
+ */
+bool
+jobs_ready(void)
+{
+	for (int i = 0; i < CLASS_COUNT; i++)
+	{
+		if (is_ready((JobClass) i))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Does one wait for commits to be recorded?
+ */
+bool
+jobs_want_record(void)
+{
+	return !dlist_is_empty(&queues[CLASS_HISTORY]) && !is_ready(CLASS_HISTORY);
 }
 
 /*
@@ -258,7 +338,7 @@ jobs_take(void)
 	dlist_head *queue = next_queue();
 	Job		   *job;
 
-	if (dlist_is_empty(queue))
+	if (queue == NULL)
 		return NULL;
 	job = dlist_head_element(Job, node, queue);
 	dequeue(job);

@@ -20,11 +20,11 @@
 
 #include "access/relation.h"
 #include "access/xlog.h"
-#include "mb/pg_wchar.h"
 
 #include "exec/apart.h"
 #include "exec/authorise.h"
 #include "exec/client.h"
+#include "exec/job_text.h"
 #include "exec/policy_cache.h"
 #include "exec/probe.h"
 #include "exec/report.h"
@@ -39,18 +39,6 @@ const RightRule right_rules[RIGHT_RULES] = {
 	{RIGHT_PRESENCE_WRITE, POLICY_WRITE, "presence", "presence.write"},
 	{RIGHT_PERSISTENCE_WRITE, POLICY_WRITE, "persistence", "persistence.write"},
 };
-
-/*
- * A text from the bus in the server's encoding.  Raises an error if it has no
- * form there.
- */
-static const char *
-server_text(Slice text)
-{
-	char	   *copy = text.len > 0 ? pnstrdup(text.data, text.len) : pstrdup("");
-
-	return pg_any_to_server(copy, (int) text.len, PG_UTF8);
-}
 
 /* What is asked. */
 typedef struct Question
@@ -176,26 +164,6 @@ report_standby(void)
 }
 
 /*
- * Log that a role is not acted as.
- */
-static void
-report_refusal(const Client *client, const RoleRefusal *refusal)
-{
-	static ReportLimit limit;
-	uint64		unlogged;
-
-	if (!report_due(&limit, &unlogged))
-		return;
-	ereport(LOG,
-			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("realtime refuses a token's role \"%s\": %s",
-					client->role, refusal->reason),
-			 unlogged > 0 ? errdetail("Not logged since the last time: %llu.",
-									  (unsigned long long) unlogged) : 0,
-			 refusal->hint ? errhint("%s", refusal->hint) : 0));
-}
-
-/*
  * Ask as the client that we are; without a row if that is wanted and possible.
  */
 static JobOutcome
@@ -231,18 +199,18 @@ authorise(Slice body, Bytes *answer)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROTOCOL_VIOLATION),
 				 errmsg("the question is malformed")));
-	client.role = server_text(job.role);
-	client.sub = server_text(job.sub);
-	client.topic = server_text(job.topic);
-	client.claims = server_text(job.claims);
-	client.headers = server_text(job.headers);
+	client.role = job_text(job.role);
+	client.sub = job_text(job.sub);
+	client.topic = job_text(job.topic);
+	client.claims = job_text(job.claims);
+	client.headers = job_text(job.headers);
 
 	messages = policy_cache_open_messages();
 	if (messages == NULL)
 		return JOB_UNAVAILABLE;
 	if (!role_check(client.role, RelationGetRelid(messages), &client.role_oid, &refusal))
 	{
-		report_refusal(&client, &refusal);
+		role_check_report(client.role, &refusal);
 		return JOB_REFUSED;
 	}
 	client_become(&client);

@@ -33,6 +33,8 @@
 #include "exec/job_run.h"
 #include "exec/report.h"
 #include "exec/job_session.h"
+#include "exec/subscribe.h"
+#include "exec/visible.h"
 #include "guc.h"
 
 /* How a kind of job is run. */
@@ -48,6 +50,8 @@ static const JobRules rules[JOB_KINDS] = {
 	[JOB_COMMITS] = {commits_insert, "record commits"},
 	[JOB_POSITION] = {commits_position, "read the last commit"},
 	[JOB_HISTORY] = {history_read, "read history"},
+	[JOB_SUBSCRIBE] = {subscribe, "say what there is to follow"},
+	[JOB_VISIBLE] = {visible, "say who may see a change"},
 };
 
 /* A job, and how it goes. */

@@ -8,6 +8,12 @@ CREATE FUNCTION realtime.uuid_v7() RETURNS uuid
 COMMENT ON FUNCTION realtime.uuid_v7() IS
 	'a new time-ordered identifier (UUID version 7)';
 
+CREATE FUNCTION realtime.message_number() RETURNS integer
+	LANGUAGE C VOLATILE PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'message_number';
+COMMENT ON FUNCTION realtime.message_number() IS
+	'default of realtime.messages.number: counts the messages of a transaction';
+
 CREATE TABLE realtime.messages
 (
 	topic text NOT NULL,
@@ -22,6 +28,7 @@ CREATE TABLE realtime.messages
 	skip_broadcast boolean NOT NULL DEFAULT false,
 	expires_at timestamptz,
 	xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
+	number integer NOT NULL DEFAULT realtime.message_number(),
 	CONSTRAINT messages_pkey PRIMARY KEY (id, inserted_at),
 	CONSTRAINT messages_payload_exclusive CHECK (payload IS NULL OR binary_payload IS NULL)
 )
@@ -30,6 +37,7 @@ COMMENT ON TABLE realtime.messages IS
 	'messages sent, in daily partitions; its row-level security policies say who may read and write private channels';
 COMMENT ON COLUMN realtime.messages.skip_broadcast IS 'store the row, publish nothing';
 COMMENT ON COLUMN realtime.messages.xid IS 'transaction that sent the message; leave it to its default';
+COMMENT ON COLUMN realtime.messages.number IS 'its place among the messages of that transaction; leave it to its default';
 
 -- An insert never fails for want of a day's partition.
 CREATE TABLE realtime.messages_default PARTITION OF realtime.messages DEFAULT;
@@ -52,7 +60,7 @@ CREATE FUNCTION realtime.note_move() RETURNS trigger
 	LANGUAGE C VOLATILE PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'note_move';
 COMMENT ON FUNCTION realtime.note_move() IS
-	'trigger of realtime.messages: an UPDATE that moves a row to another partition is no new message, and none changes xid';
+	'trigger of realtime.messages: an UPDATE that moves a row to another partition is no new message, and none changes xid or number';
 
 -- Whoever could put these on a table of his own could publish to any topic.
 REVOKE EXECUTE ON FUNCTION realtime.publish_message(), realtime.note_move() FROM PUBLIC;
@@ -62,5 +70,5 @@ CREATE TRIGGER messages_publish
 	FOR EACH ROW EXECUTE FUNCTION realtime.publish_message();
 
 CREATE TRIGGER messages_note_move
-	BEFORE UPDATE OF inserted_at, xid ON realtime.messages
+	BEFORE UPDATE OF inserted_at, xid, number ON realtime.messages
 	FOR EACH ROW EXECUTE FUNCTION realtime.note_move();

@@ -162,6 +162,7 @@ BEGIN
 		BEGIN
 			CONTINUE WHEN (to_date(right(old.name, 10), 'YYYY_MM_DD') + 1)::timestamptz > oldest
 				OR realtime.holds_newest_commit(old.table);
+			PERFORM realtime.raise_horizon((to_date(right(old.name, 10), 'YYYY_MM_DD') + 1)::timestamptz);
 			PERFORM realtime.drop_partition(old.table);
 			action := 'dropped';
 		EXCEPTION
@@ -195,6 +196,9 @@ BEGIN
 				AND c.lsn < (SELECT max(n.lsn) FROM realtime.commits n);
 	END CASE;
 	GET DIAGNOSTICS deleted = ROW_COUNT;
+	IF deleted > 0 THEN
+		PERFORM realtime.raise_horizon(oldest);
+	END IF;
 	RETURN deleted;
 END
 $$;

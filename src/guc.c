@@ -38,6 +38,8 @@ int			realtime_capture;
 int			realtime_max_change_size;
 int			realtime_executors;
 int			realtime_max_queued_jobs;
+int			realtime_max_replay_messages;
+int			realtime_max_resume_messages;
 int			realtime_statement_timeout;
 int			realtime_lock_timeout;
 int			realtime_authorization;
@@ -61,6 +63,7 @@ int			realtime_max_presence_members;
 int			realtime_max_presence_memory;
 int			realtime_max_presence_calls;
 int			realtime_presence_window;
+int			realtime_max_pending_changes;
 
 static char *claim_settings;
 static char *retention;
@@ -489,6 +492,15 @@ define_authorization(void)
 							"Most jobs waiting for an executor; more are answered with an error.",
 							NULL, &realtime_max_queued_jobs, 1000, 1, 1000000,
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("realtime.max_replay_messages",
+							"Most messages that a join with replay is given.",
+							NULL, &realtime_max_replay_messages, 100, 1, 100000,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("realtime.max_resume_messages",
+							"Most messages that a client can have missed and still be given.",
+							"Who has missed more is told that it was not recovered.",
+							&realtime_max_resume_messages, 10000, 1, INT_MAX,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("realtime.statement_timeout",
 							"Longest time that policies may take for one client's request.",
 							NULL, &realtime_statement_timeout, 2000, 1, INT_MAX,
@@ -575,6 +587,20 @@ define_presence(void)
 							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 }
 
+/*
+ * Following tables.
+ */
+static void
+define_changes(void)
+{
+	DefineCustomIntVariable("realtime.max_pending_changes",
+							"Most changes of followed tables that wait for one channel.",
+							"They wait while row-level security is evaluated for them. A channel "
+							"for which more would wait is ended, and its client joins again.",
+							&realtime_max_pending_changes, 10000, 1, INT_MAX,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+}
+
 void
 guc_define(void)
 {
@@ -584,4 +610,5 @@ guc_define(void)
 	define_authorization();
 	define_limits();
 	define_presence();
+	define_changes();
 }

@@ -74,6 +74,8 @@ extern int	realtime_max_change_size;	/* kB, of one change of a row */
 /* who may listen */
 extern int	realtime_executors;
 extern int	realtime_max_queued_jobs;
+extern int	realtime_max_replay_messages;
+extern int	realtime_max_resume_messages;
 extern int	realtime_statement_timeout; /* ms */
 extern int	realtime_lock_timeout;	/* ms */
 extern int	realtime_authorization; /* AuthorizationMode */
@@ -101,6 +103,7 @@ extern int	realtime_max_presence_members;
 extern int	realtime_max_presence_memory;	/* kB */
 extern int	realtime_max_presence_calls;	/* of a channel; 0 = no limit */
 extern int	realtime_presence_window;	/* ms */
+extern int	realtime_max_pending_changes;	/* of a channel */
 
 /* Define all of them; called once, from _PG_init. */
 extern void guc_define(void);

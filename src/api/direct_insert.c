@@ -222,6 +222,7 @@ fill_slot(TupleTableSlot *slot, const MessageRow *row)
 	SET_COLUMN(MESSAGE_SKIP_BROADCAST, BoolGetDatum(false));
 	SET_POINTER(MESSAGE_EXPIRES_AT, NULL);
 	SET_COLUMN(MESSAGE_XID, FullTransactionIdGetDatum(GetTopFullTransactionId()));
+	SET_COLUMN(MESSAGE_NUMBER, Int32GetDatum(row->number));
 
 #undef SET_COLUMN
 #undef SET_POINTER

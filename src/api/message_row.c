@@ -39,6 +39,7 @@ static const struct
 	[MESSAGE_SKIP_BROADCAST] = {"skip_broadcast", BOOLOID},
 	[MESSAGE_EXPIRES_AT] = {"expires_at", TIMESTAMPTZOID},
 	[MESSAGE_XID] = {"xid", XID8OID},
+	[MESSAGE_NUMBER] = {"number", INT4OID},
 };
 
 /*
@@ -111,13 +112,11 @@ payload_bytes(const MessageRow *row)
 }
 
 /*
- * Turn a row into a message.
+ * Turn a row into a message, however large.
  */
 bool
-message_from_row(const MessageRow *row, WalMessage *msg, MessageFault *fault)
+message_from_stored_row(const MessageRow *row, WalMessage *msg, MessageFault *fault)
 {
-	size_t		max_payload = (size_t) realtime_max_message_size * 1024;
-
 	if (!check_present(row, fault))
 		return false;
 
@@ -128,6 +127,7 @@ message_from_row(const MessageRow *row, WalMessage *msg, MessageFault *fault)
 	if (row->binary_payload != NULL)
 		msg->flags |= WAL_MESSAGE_BINARY;
 	msg->inserted_at = row->inserted_at;
+	msg->number = (uint32) row->number;
 	memcpy(msg->id, row->id.data, MESSAGE_ID_BYTES);
 
 	msg->topic = utf8_text(row->topic);
@@ -137,6 +137,19 @@ message_from_row(const MessageRow *row, WalMessage *msg, MessageFault *fault)
 		return false;
 
 	msg->payload = payload_bytes(row);
+	return true;
+}
+
+/*
+ * Turn a row into a message.
+ */
+bool
+message_from_row(const MessageRow *row, WalMessage *msg, MessageFault *fault)
+{
+	size_t		max_payload = (size_t) realtime_max_message_size * 1024;
+
+	if (!message_from_stored_row(row, msg, fault))
+		return false;
 	if (msg->payload.len > max_payload)
 		return refuse(fault, ERRCODE_PROGRAM_LIMIT_EXCEEDED,
 					  psprintf("payload is too large: %zu bytes", msg->payload.len),

@@ -35,10 +35,11 @@ typedef enum MessageColumn
 	MESSAGE_BINARY_PAYLOAD,
 	MESSAGE_SKIP_BROADCAST,
 	MESSAGE_EXPIRES_AT,
-	MESSAGE_XID
+	MESSAGE_XID,
+	MESSAGE_NUMBER
 } MessageColumn;
 
-#define MESSAGE_COLUMNS MESSAGE_XID
+#define MESSAGE_COLUMNS MESSAGE_NUMBER
 
 /* Attribute numbers in some partition, which may have another order. */
 typedef struct MessageAttnums
@@ -60,6 +61,7 @@ typedef struct MessageRow
 	bytea	   *binary_payload;
 	bool		is_private;
 	bool		private_is_null;
+	int32		number;			/* among those of its transaction, from 1 */
 } MessageRow;
 
 /* Why a row can be no message; the caller decides whether that is an error. */
@@ -77,6 +79,10 @@ typedef struct MessageFault
  */
 extern bool message_from_row(const MessageRow *row, WalMessage *msg,
 							 MessageFault *fault) RT_MUSTCHECK;
+
+/* The same for a row that was published before, when other limits may have held. */
+extern bool message_from_stored_row(const MessageRow *row, WalMessage *msg,
+									MessageFault *fault) RT_MUSTCHECK;
 
 /* Raise a fault as an error. */
 extern void message_fault_raise(const MessageFault *fault) __attribute__((noreturn));

@@ -32,6 +32,7 @@
 /* Names of objects that a plain table has. */
 #define PUBLISH_FUNCTION "publish_message"
 #define ID_FUNCTION "uuid_v7"
+#define NUMBER_FUNCTION "message_number"
 #define PAYLOAD_CHECK "messages_payload_exclusive"
 
 /*
@@ -61,6 +62,7 @@ column_not_null(MessageColumn column)
 		case MESSAGE_ID:
 		case MESSAGE_SKIP_BROADCAST:
 		case MESSAGE_XID:
+		case MESSAGE_NUMBER:
 			return true;
 		default:
 			return false;
@@ -101,6 +103,18 @@ default_calls(Relation rel, AttrNumber attnum, Oid function)
 }
 
 /*
+ * Does the default of a column call this function of the extension?
+ */
+static bool
+default_calls_ours(Relation rel, AttrNumber attnum, const char *function)
+{
+	Node	   *expr = build_column_default(rel, attnum);
+
+	return expr != NULL && IsA(expr, FuncExpr) &&
+		is_our_function(((FuncExpr *) expr)->funcid, function);
+}
+
+/*
  * Is the default of a column the constant false?
  */
 static bool
@@ -122,6 +136,7 @@ messages_defaults_are_plain(Relation rel)
 	return default_calls(rel, MESSAGE_UPDATED_AT, F_NOW) &&
 		default_calls(rel, MESSAGE_INSERTED_AT, F_CLOCK_TIMESTAMP) &&
 		default_calls(rel, MESSAGE_XID, F_PG_CURRENT_XACT_ID) &&
+		default_calls_ours(rel, MESSAGE_NUMBER, NUMBER_FUNCTION) &&
 		build_column_default(rel, MESSAGE_EXPIRES_AT) == NULL &&
 		default_is_false(rel, MESSAGE_SKIP_BROADCAST);
 }
@@ -185,8 +200,6 @@ messages_table_is_plain(Relation rel)
 static bool
 column_is_plain(Relation rel, AttrNumber attnum, MessageColumn column)
 {
-	Node	   *expr;
-
 	switch (column)
 	{
 		case MESSAGE_TOPIC:
@@ -202,9 +215,9 @@ column_is_plain(Relation rel, AttrNumber attnum, MessageColumn column)
 		case MESSAGE_XID:
 			return default_calls(rel, attnum, F_PG_CURRENT_XACT_ID);
 		case MESSAGE_ID:
-			expr = build_column_default(rel, attnum);
-			return expr != NULL && IsA(expr, FuncExpr) &&
-				is_our_function(((FuncExpr *) expr)->funcid, ID_FUNCTION);
+			return default_calls_ours(rel, attnum, ID_FUNCTION);
+		case MESSAGE_NUMBER:
+			return default_calls_ours(rel, attnum, NUMBER_FUNCTION);
 		default:
 			return build_column_default(rel, attnum) == NULL &&
 				!TupleDescAttr(RelationGetDescr(rel), attnum - 1)->attnotnull;

@@ -14,9 +14,9 @@
  * transaction; a rolled back savepoint may leave an entry behind, which matters
  * only to a row inserted later with that very id, time and xid.
  *
- * The column xid tells when a message committed (realtime.commits), so both
- * triggers see to it that nobody who may write rows gives one another xid than
- * that of the transaction that inserted it.
+ * The columns xid and number tell when a message committed (realtime.commits),
+ * so the triggers see to it that nobody who may write rows gives one another xid
+ * than that of the transaction that inserted it, or a number of his own.
  *
  * src/api/publish.c
  *
@@ -33,6 +33,7 @@
 #include "utils/xid8.h"
 
 #include "api/emit.h"
+#include "api/message_number.h"
 #include "api/message_row.h"
 #include "api/publish.h"
 #include "api/sql_function.h"
@@ -49,6 +50,7 @@ typedef struct MovedRow
 	pg_uuid_t	id;
 	TimestampTz inserted_at;	/* the new one */
 	uint64		xid;
+	int32		number;
 } MovedRow;
 
 bool		publish_muted = false;
@@ -117,6 +119,9 @@ row_key(TupleTableSlot *slot, const MessageAttnums *attnums)
 	value = column_value(slot, attnums, MESSAGE_XID, &isnull);
 	if (!isnull)
 		key.xid = U64FromFullTransactionId(DatumGetFullTransactionId(value));
+	value = column_value(slot, attnums, MESSAGE_NUMBER, &isnull);
+	if (!isnull)
+		key.number = DatumGetInt32(value);
 	return key;
 }
 
@@ -151,6 +156,23 @@ check_xid(TupleTableSlot *slot, const MessageAttnums *attnums)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("xid of a message must be that of the transaction that sends it"),
 				 errhint("Leave the column to its default.")));
+}
+
+/*
+ * The number of a new row.  Raises an error unless the transaction has drawn it.
+ */
+static int32
+read_number(TupleTableSlot *slot, const MessageAttnums *attnums)
+{
+	bool		isnull;
+	Datum		value = column_value(slot, attnums, MESSAGE_NUMBER, &isnull);
+
+	if (isnull || !message_number_is_drawn(DatumGetInt32(value)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("number of a message must be one that realtime.message_number() gave"),
+				 errhint("Leave the column to its default.")));
+	return DatumGetInt32(value);
 }
 
 /*
@@ -199,6 +221,7 @@ read_row(TupleTableSlot *slot, const MessageAttnums *attnums, MessageRow *row)
 	value = column_value(slot, attnums, MESSAGE_PRIVATE, &isnull);
 	row->is_private = !isnull && DatumGetBool(value);
 	row->private_is_null = isnull;
+	row->number = read_number(slot, attnums);
 }
 
 /*
@@ -246,8 +269,8 @@ publish_message(PG_FUNCTION_ARGS)
 }
 
 /*
- * realtime.note_move() returns trigger, BEFORE UPDATE OF inserted_at, xid
- * FOR EACH ROW
+ * realtime.note_move() returns trigger, BEFORE UPDATE OF inserted_at, xid,
+ * number FOR EACH ROW
  */
 Datum
 note_move(PG_FUNCTION_ARGS)
@@ -273,6 +296,10 @@ note_move(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("xid of a message must not be changed")));
+	if (after.number != before.number)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("number of a message must not be changed")));
 	if (after.inserted_at != before.inserted_at)
 	{
 		if (moved_rows == NULL)

@@ -30,6 +30,7 @@
 #include "api/direct_insert.h"
 #include "api/emit.h"
 #include "api/json_payload.h"
+#include "api/message_number.h"
 #include "api/send.h"
 #include "guc.h"
 
@@ -175,6 +176,9 @@ send_or_raise(MessageRow *row)
 	PreventCommandIfParallelMode("realtime.send()");
 
 	set_topic(row->topic);
+	/* a real INSERT draws another one by itself */
+	row->number = message_number_next();
+	msg.number = (uint32) row->number;
 	if (direct_insert(row))
 		emit_message(&msg);
 	else

@@ -27,6 +27,7 @@
 #include "api/utf8_text.h"
 #include "exec/calls.h"
 #include "exec/extension_object.h"
+#include "exec/kept_plan.h"
 
 /* What the hub takes from an executor, less what goes with it. */
 #define MAX_REPLY_BYTES (JOB_MAX_BODY - 64)
@@ -68,17 +69,10 @@ call_plan(CallFunction function)
 {
 	static SPIPlanPtr plans[LAST_FUNCTION + 1];
 	Oid			type = JSONBOID;
-	SPIPlanPtr	plan = plans[function];
 
-	if (plan != NULL)
-		return plan;
-	plan = SPI_prepare(functions[function].command, 1, &type);
-	if (plan == NULL)
-		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
-	if (SPI_keepplan(plan) != 0)
-		elog(ERROR, "SPI_keepplan failed");
-	plans[function] = plan;
-	return plan;
+	if (plans[function] == NULL)
+		plans[function] = kept_plan(functions[function].command, 1, &type);
+	return plans[function];
 }
 
 /*

@@ -28,14 +28,15 @@
 
 #include "exec/commits.h"
 #include "exec/extension_object.h"
+#include "exec/kept_plan.h"
 
 static const char insert_command[] =
 	"INSERT INTO realtime.commits"
-	" (lsn, xid, messages, committed_at, restart_lsn, epoch, timeline)"
-	" SELECT c.lsn, c.xid, c.messages, c.committed_at, c.restart_lsn, $6, $7"
+	" (lsn, xid, messages, committed_at, restart_lsn, early_at, epoch, timeline)"
+	" SELECT c.lsn, c.xid, c.messages, c.committed_at, c.restart_lsn, c.early_at, $7, $8"
 	" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3),"
-	" pg_catalog.unnest($4), pg_catalog.unnest($5))"
-	" AS c(lsn, xid, messages, committed_at, restart_lsn)"
+	" pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6))"
+	" AS c(lsn, xid, messages, committed_at, restart_lsn, early_at)"
 	" ON CONFLICT DO NOTHING";
 
 static const char position_command[] =
@@ -50,6 +51,8 @@ typedef struct CommitColumns
 	Datum	   *messages;
 	Datum	   *committed_at;
 	Datum	   *restart_lsn;
+	Datum	   *early_at;
+	bool	   *not_early;
 } CommitColumns;
 
 /*
@@ -62,8 +65,9 @@ entry_is_valid(const CommitEntry *entry)
 		entry->restart_lsn <= entry->lsn &&
 		FullTransactionIdIsNormal(FullTransactionIdFromU64(entry->xid)) &&
 		IS_VALID_TIMESTAMP(entry->committed_at) &&
+		(IS_VALID_TIMESTAMP(entry->first_at) || TIMESTAMP_IS_NOBEGIN(entry->first_at)) &&
 		entry->messages >= 1 && entry->messages <= INT_MAX &&
-		entry->reserved == 0;
+		entry->is_early <= 1;
 }
 
 /*
@@ -77,6 +81,8 @@ read_entries(Slice entries, uint32 count, CommitColumns *columns)
 	columns->messages = palloc_array(Datum, count);
 	columns->committed_at = palloc_array(Datum, count);
 	columns->restart_lsn = palloc_array(Datum, count);
+	columns->early_at = palloc_array(Datum, count);
+	columns->not_early = palloc_array(bool, count);
 	for (uint32 i = 0; i < count; i++)
 	{
 		CommitEntry entry;
@@ -91,6 +97,8 @@ read_entries(Slice entries, uint32 count, CommitColumns *columns)
 		columns->messages[i] = Int32GetDatum((int32) entry.messages);
 		columns->committed_at[i] = TimestampTzGetDatum(entry.committed_at);
 		columns->restart_lsn[i] = LSNGetDatum(entry.restart_lsn);
+		columns->early_at[i] = TimestampTzGetDatum(Min(entry.first_at, entry.committed_at));
+		columns->not_early[i] = entry.is_early == 0;
 	}
 }
 
@@ -105,18 +113,17 @@ array_of_8(Datum *elements, uint32 count, Oid type)
 }
 
 /*
- * Make a plan that stays; SPI is connected.
+ * An array of times, some of them null.
  */
-static SPIPlanPtr
-keep_plan(const char *command, int nargs, Oid *types)
+static Datum
+array_of_times(Datum *elements, bool *nulls, uint32 count)
 {
-	SPIPlanPtr	plan = SPI_prepare(command, nargs, types);
+	int			dims = (int) count;
+	int			lower = 1;
 
-	if (plan == NULL)
-		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
-	if (SPI_keepplan(plan) != 0)
-		elog(ERROR, "SPI_keepplan failed");
-	return plan;
+	return PointerGetDatum(construct_md_array(elements, nulls, 1, &dims, &lower,
+											  TIMESTAMPTZOID, 8, FLOAT8PASSBYVAL,
+											  TYPALIGN_DOUBLE));
 }
 
 /*
@@ -127,7 +134,7 @@ insert_rows(const CommitsHead *head, const CommitColumns *columns)
 {
 	static SPIPlanPtr plan = NULL;
 	Oid			types[] = {PG_LSNARRAYOID, XID8ARRAYOID, INT4ARRAYOID,
-	TIMESTAMPTZARRAYOID, PG_LSNARRAYOID, INT8OID, INT4OID};
+	TIMESTAMPTZARRAYOID, PG_LSNARRAYOID, TIMESTAMPTZARRAYOID, INT8OID, INT4OID};
 	Datum		values[lengthof(types)];
 	int			rc;
 
@@ -137,13 +144,14 @@ insert_rows(const CommitsHead *head, const CommitColumns *columns)
 												INT4OID, 4, true, TYPALIGN_INT));
 	values[3] = array_of_8(columns->committed_at, head->count, TIMESTAMPTZOID);
 	values[4] = array_of_8(columns->restart_lsn, head->count, PG_LSNOID);
-	values[5] = Int64GetDatum((int64) head->epoch);
-	values[6] = Int32GetDatum((int32) head->timeline);
+	values[5] = array_of_times(columns->early_at, columns->not_early, head->count);
+	values[6] = Int64GetDatum((int64) head->epoch);
+	values[7] = Int32GetDatum((int32) head->timeline);
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	if (plan == NULL)
-		plan = keep_plan(insert_command, lengthof(types), types);
+		plan = kept_plan(insert_command, lengthof(types), types);
 	rc = SPI_execute_plan(plan, values, NULL, false, 0);
 	if (rc != SPI_OK_INSERT)
 		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(rc));

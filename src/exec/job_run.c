@@ -29,6 +29,7 @@
 #include "exec/authorise.h"
 #include "exec/calls.h"
 #include "exec/commits.h"
+#include "exec/history.h"
 #include "exec/job_run.h"
 #include "exec/report.h"
 #include "exec/job_session.h"
@@ -48,6 +49,7 @@ static const JobRules rules[JOB_KINDS] = {
 	[JOB_CALL] = {call_function, "call a function"},
 	[JOB_COMMITS] = {commits_insert, "record commits"},
 	[JOB_POSITION] = {commits_position, "read the last commit"},
+	[JOB_HISTORY] = {history_read, "read history"},
 	[JOB_SUBSCRIBE] = {subscribe, "say what there is to follow"},
 	[JOB_VISIBLE] = {visible, "say who may see a change"},
 };

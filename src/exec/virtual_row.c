@@ -7,7 +7,8 @@
  * would get by its INSERT: those are what policies written for Supabase see, so
  * event and payload are null and private is false, although it is a private
  * channel that is asked for (supabase.md 7.2).  The one value that cannot be had
- * without writing is xid; the row shows the id that the next transaction gets.
+ * without writing is xid; the row shows the id that the next transaction gets.  Its
+ * number is that of the first message.
  * Those of other tables come from their changes (change_row.c).
  *
  * src/exec/virtual_row.c
@@ -74,6 +75,7 @@ make_row(Relation messages, const char *topic, const char *extension)
 	SET_COLUMN(MESSAGE_ID, UUIDPGetDatum(id));
 	SET_COLUMN(MESSAGE_SKIP_BROADCAST, BoolGetDatum(false));
 	SET_COLUMN(MESSAGE_XID, FullTransactionIdGetDatum(ReadNextFullTransactionId()));
+	SET_COLUMN(MESSAGE_NUMBER, Int32GetDatum(1));
 
 #undef SET_COLUMN
 

@@ -27,6 +27,7 @@
 
 #include "gateway/access.h"
 #include "gateway/agent_channels.h"
+#include "gateway/changes.h"
 #include "gateway/decisions.h"
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
@@ -186,8 +187,8 @@ end_for_topic(Channel *channel, const char *message)
  * End a channel whose new token does not give it what it had, or could not be
  * looked at.
  */
-static void
-end_refreshed(Channel *channel, JobOutcome outcome)
+void
+access_end_refused(Channel *channel, JobOutcome outcome)
 {
 	switch (outcome)
 	{
@@ -245,7 +246,7 @@ decide_refresh(Channel *channel, JobOutcome outcome, uint8 rights)
 	if (outcome != JOB_DONE || (channel->rights & RIGHTS_READ & ~rights) != 0)
 	{
 		if (channel->state == CHANNEL_JOINED)
-			end_refreshed(channel, outcome);
+			access_end_refused(channel, outcome);
 		else
 			refuse_join(channel, outcome);
 		return;
@@ -255,7 +256,7 @@ decide_refresh(Channel *channel, JobOutcome outcome, uint8 rights)
 	if (channel->state == CHANNEL_JOINED)
 		tracking_listen(channel);
 	if ((rights & RIGHT_BROADCAST_READ) != 0 && !channel->member &&
-		!channel_listen(channel))
+		channel->catch_up == NULL && !channel_listen(channel))
 		reply_no_memory(channel->conn);
 	else
 		ask_next(channel);
@@ -345,6 +346,22 @@ refuse_token(Channel *channel, const TokenRefusal *refusal)
 }
 
 /*
+ * A channel has another identity: what is it allowed to hear now?
+ */
+static void
+identified(Channel *channel)
+{
+	changes_identified(channel);
+	if (!channel->topic->is_private)
+		return;
+	channel->write_decided = false;
+	if (channel_waits(channel))
+		channel->ask_again = true;
+	else
+		ask(channel);
+}
+
+/*
  * A channel has a new token, or says so.
  */
 void
@@ -360,14 +377,8 @@ access_token(Channel *channel, Slice payload)
 		identity_unref(identity);
 	else if (!channel_identify(channel, identity))
 		reply_no_memory(channel->conn);
-	else if (channel->topic->is_private)
-	{
-		channel->write_decided = false;
-		if (channel_waits(channel))
-			channel->ask_again = true;
-		else
-			ask(channel);
-	}
+	else
+		identified(channel);
 }
 
 /*

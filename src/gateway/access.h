@@ -36,6 +36,12 @@ extern void access_ask_track(Channel *channel);
 /* Is it decided? */
 extern bool access_track_decided(const Channel *channel);
 
+/*
+ * A JOINED channel may not hear its topic any more, or that could not be found
+ * out: it is ended as after a refresh.
+ */
+extern void access_end_refused(Channel *channel, JobOutcome outcome);
+
 /* An access_token event of a channel; its payload is raw JSON. */
 extern void access_token(Channel *channel, Slice payload);
 

@@ -26,6 +26,7 @@
 #include "gateway/agent_answer.h"
 #include "gateway/agent_channels.h"
 #include "gateway/bus_link.h"
+#include "gateway/catch_up.h"
 #include "gateway/gw_jobs.h"
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
@@ -151,20 +152,6 @@ retry_later(void)
 }
 
 /*
- * Does somebody hear the topic, or will when the hub has acknowledged it?
- */
-static bool
-has_members(const Topic *topic)
-{
-	for (int v = 0; v < PHX_VERSIONS; v++)
-	{
-		if (topic->members[v].count > 0)
-			return true;
-	}
-	return false;
-}
-
-/*
  * What is known of a topic's name, made if there is nothing; NULL without
  * memory.
  */
@@ -285,6 +272,8 @@ agent_channels_changed(void)
 static void
 evict(AgentName *name)
 {
+	Channel    *channel;
+
 	for (int v = 0; v < PHX_VERSIONS; v++)
 	{
 		Members    *members = &name->topic->members[v];
@@ -294,6 +283,11 @@ evict(AgentName *name)
 			STAT_INC(BUS_STAT_EVICTED);
 			handlers->expired(members_array(members)[members->count - 1]);
 		}
+	}
+	while ((channel = catch_up_any(name->topic)) != NULL)
+	{
+		STAT_INC(BUS_STAT_EVICTED);
+		handlers->expired(channel);
 	}
 }
 
@@ -396,7 +390,7 @@ take_failure(AgentName *name, JobOutcome outcome)
 	if (name->until != 0 && name->until <= loop_wall / 1000)
 		evict(name);
 	end_question(name);
-	if (name->list == LIST_NONE && has_members(name->topic))
+	if (name->list == LIST_NONE && topic_has_members(name->topic))
 	{
 		move_to(name, LIST_TO_RETRY);
 		retry_later();
@@ -458,7 +452,7 @@ gather(AgentName **names, Bytes *request)
 		AgentName  *name = dlist_head_element(AgentName, node, &to_ask);
 
 		move_to(name, LIST_NONE);
-		if (!waiters_waiting(&name->waiters) && !has_members(name->topic))
+		if (!waiters_waiting(&name->waiters) && !topic_has_members(name->topic))
 			continue;
 		if (count > 0)
 			bytes_append_byte(request, ',');

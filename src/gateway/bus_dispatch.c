@@ -22,6 +22,7 @@
 #include "gateway/backpressure.h"
 #include "gateway/bus_dispatch.h"
 #include "gateway/bus_link.h"
+#include "gateway/change_delivery.h"
 #include "gateway/conn.h"
 #include "gateway/fanout.h"
 #include "gateway/gw_jobs.h"
@@ -29,6 +30,7 @@
 #include "gateway/joins.h"
 #include "gateway/listener.h"
 #include "gateway/loop.h"
+#include "gateway/place.h"
 #include "gateway/presence_topics.h"
 #include "gateway/tracking.h"
 #include "proto/ws_frame.h"
@@ -65,6 +67,7 @@ take_config(Slice body)
 		return false;
 	OPENSSL_cleanse(unconstify(char *, settings.data), settings.len);
 	fanout_settle();
+	place_set_epoch(hello.epoch);
 	access_settings_changed();
 	if (!configured)
 		silence_stderr();
@@ -86,7 +89,9 @@ take_message(Slice body)
 	if (!bus_decode_message(body, &head, &record) ||
 		!wal_record_decode(record.data, record.len, &message))
 		return false;
-	fanout_message(&message);
+	if (message.kind == WAL_MESSAGE_CHANGE)
+		return change_delivery_take(&head, &message);
+	fanout_stored(&message, &head.place);
 	return true;
 }
 
@@ -101,7 +106,7 @@ take_relay(Slice body)
 	if (!wal_record_decode(body.data, body.len, &message) ||
 		message.kind != WAL_MESSAGE_CAST)
 		return false;
-	fanout_message(&message);
+	fanout_relayed(&message);
 	return true;
 }
 
@@ -111,14 +116,14 @@ take_relay(Slice body)
 static bool
 take_interest_ack(Slice body)
 {
-	uint64		seq;
+	BusInterestAck ack;
 	Topic	   *topic;
 
-	if (body.len != sizeof(seq))
+	if (!bus_decode_interest_ack(body, &ack))
 		return false;
-	memcpy(&seq, body.data, sizeof(seq));
 	fanout_settle();
-	while ((topic = topics_acknowledged(seq)) != NULL)
+	place_pass(&ack.place);
+	while ((topic = topics_acknowledged(ack.seq)) != NULL)
 		join_topic_held(topic);
 	return true;
 }
@@ -135,12 +140,23 @@ take_gap(Slice body)
 	if (body.len < sizeof(epoch))
 		return false;
 	memcpy(&epoch, body.data, sizeof(epoch));
+	place_set_epoch(epoch);
 	reason = slice_make(body.data + sizeof(epoch), Min(body.len - sizeof(epoch), 256));
 	bus_log(BUS_LOG_INFO, "closing %u clients, epoch " UINT64_FORMAT " begins: " SLICE_FMT,
 			conn_open_count(), epoch, SLICE_ARG(reason));
 	fanout_settle();
 	conn_close_all(WS_CLOSE_RESTART, "messages were lost: reconnect and refetch");
 	return true;
+}
+
+/*
+ * BUS_FOLLOW_ACK: joins that want the table can be answered.
+ */
+static bool
+take_follow_ack(Slice body)
+{
+	fanout_settle();
+	return change_terms_acknowledged(body);
 }
 
 /*
@@ -226,11 +242,13 @@ bus_dispatch(BusFrameType type, Slice body)
 			return take_shutdown(body);
 		case BUS_RESULT:
 			return take_result(body);
+		case BUS_FOLLOW_ACK:
+			return take_follow_ack(body);
+		case BUS_TABLES_CHANGED:
+			change_terms_tables_changed();
+			return true;
 		case BUS_AGENTS_CHANGED:
 			agent_channels_changed();
-			return true;
-		case BUS_TABLES_CHANGED:
-			/* it follows none */
 			return true;
 		default:
 			return false;

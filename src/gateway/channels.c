@@ -21,7 +21,8 @@
  */
 #include "proto/proto.h"
 
-#include "gateway/channels.h"
+#include "gateway/catch_up.h"
+#include "gateway/changes.h"
 #include "gateway/gw_stats.h"
 #include "gateway/presence.h"
 #include "gateway/write_queue.h"
@@ -239,39 +240,29 @@ channel_listen(Channel *channel)
  * what the answer repeats of the request be large.
  */
 bool
-channel_keep_answer(Channel *channel, Slice frames)
+channel_keep_answer(Channel *channel, Slice members)
 {
-	if (kept + frames.len > KEPT_MAX)
+	if (kept + members.len > KEPT_MAX)
 		return false;
-	channel->answer = frame_buf_new(frames.len);
+	channel->answer = frame_buf_new(members.len);
 	if (channel->answer == NULL)
 		return false;
-	frame_buf_append(channel->answer, frames.data, frames.len);
-	kept += frames.len;
+	frame_buf_append(channel->answer, members.data, members.len);
+	kept += members.len;
 	return true;
 }
 
 /*
  * Let go of the answer.
  */
-static void
-drop_answer(Channel *channel)
+void
+channel_drop_answer(Channel *channel)
 {
 	if (channel->answer == NULL)
 		return;
 	kept -= channel->answer->len;
 	frame_buf_unref(channel->answer);
 	channel->answer = NULL;
-}
-
-/*
- * Send the answer.
- */
-void
-channel_send_answer(Channel *channel)
-{
-	conn_write(channel->conn, channel->answer->data, channel->answer->len);
-	drop_answer(channel);
 }
 
 /*
@@ -308,13 +299,16 @@ channel_free(Channel *channel)
 	if (channel->state == CHANNEL_JOINED)
 		STAT_DEC(BUS_STAT_CHANNELS);
 	set_remove(&channel->conn->channels, channel);
+	if (channel->catch_up != NULL)
+		catch_up_close(channel->catch_up);
 	if (channel->member)
 		stop_listening(channel);
+	changes_close(channel);
 	waiter_leave(&channel->asker.wait);
 	identity_detach(channel->identity, &channel->of_identity);
 	identity_unref(channel->identity);
 	topics_release(channel->topic);
-	drop_answer(channel);
+	channel_drop_answer(channel);
 	write_queue_forget(channel);
 	if (channel->presence != NULL)
 		presence_close(channel->presence);

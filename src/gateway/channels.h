@@ -30,13 +30,15 @@ typedef struct Channel
 	Topic	   *topic;			/* held */
 	struct Channel *next;		/* in the list of the connection */
 	struct Channel *prev;
-	FrameBuf   *answer;			/* frames to send once JOINED */
+	FrameBuf   *answer;			/* members of the response, until JOINED */
 	Identity   *identity;		/* of the newest token; a reference */
 	dlist_node	of_identity;	/* among its channels */
 	Asker		asker;			/* for a decision; .wait is for one on its name,
 								 * too */
 	struct WriteQueue *writes;	/* write_queue.c: for a right to write */
+	struct CatchUp *catch_up;	/* catch_up.c: gets what it has missed */
 	struct Presence *presence;	/* presence.c; NULL = takes no part */
+	struct Changes *changes;	/* changes.c; NULL = follows no tables */
 	uint32		place;			/* among the members of the topic */
 	uint8		state;			/* ChannelState */
 	uint8		wanted;			/* RIGHT_... to ask for; of a private channel */
@@ -50,6 +52,7 @@ typedef struct Channel
 	bool		ack;			/* config.broadcast.ack */
 	bool		self;			/* config.broadcast.self */
 	bool		presence_enabled;	/* by the join or a track */
+	bool		replication_ready;	/* config.broadcast.replication_ready */
 	uint8		join_ref_len;
 	uint8		ref_len;
 	char		join_ref[FLEXIBLE_ARRAY_MEMBER];	/* raw JSON; ref behind it */
@@ -104,13 +107,13 @@ extern bool channel_identify(Channel *channel, Identity *identity) RT_MUSTCHECK;
 extern bool channel_listen(Channel *channel) RT_MUSTCHECK;
 
 /*
- * Keep the frames that the join will be answered with; false without memory or
+ * Keep what the request says that its answer repeats; false without memory or
  * when too much is kept for all channels together.
  */
-extern bool channel_keep_answer(Channel *channel, Slice frames) RT_MUSTCHECK;
+extern bool channel_keep_answer(Channel *channel, Slice members) RT_MUSTCHECK;
 
-/* Queue what was kept. */
-extern void channel_send_answer(Channel *channel);
+/* Let go of it. */
+extern void channel_drop_answer(Channel *channel);
 
 /* The one way to the next state. */
 extern void channel_set_state(Channel *channel, ChannelState state);

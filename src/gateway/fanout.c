@@ -24,9 +24,12 @@
 #include "proto/proto.h"
 
 #include "gateway/backpressure.h"
+#include "gateway/catch_up.h"
 #include "gateway/channels.h"
 #include "gateway/fanout.h"
 #include "gateway/gw_stats.h"
+#include "gateway/message_frame.h"
+#include "gateway/place.h"
 #include "proto/ws_frame.h"
 
 #define BUF_MAX (64 * 1024)		/* a buffer of several messages */
@@ -185,29 +188,14 @@ close_members(Topic *topic, PhxVersion version)
 }
 
 /*
- * Encode a message into `frame`; false without memory.
- */
-static bool
-encode(const Topic *topic, PhxVersion version, const WalMessage *message, Slice meta)
-{
-	Slice		none = slice_make(NULL, 0);
-
-	frame.len = 0;
-	if ((message->flags & WAL_MESSAGE_WHOLE) != 0)
-		return phx_encode_text(&frame, version, none, none, topic_full_name(topic),
-							   "broadcast", message->payload);
-	return phx_encode_broadcast(&frame, version, topic_full_name(topic), message->event,
-								(message->flags & WAL_MESSAGE_BINARY) != 0,
-								message->payload, meta);
-}
-
-/*
  * Append a message to the open buffer of one version; false without memory.
  */
 static bool
-append(Topic *topic, PhxVersion version, const WalMessage *message, Slice meta)
+append(Topic *topic, PhxVersion version, const WalMessage *message,
+	   const MessageMeta *meta)
 {
-	if (!encode(topic, version, message, meta))
+	frame.len = 0;
+	if (!message_frame_append(&frame, version, topic, message, meta))
 		return false;
 	if (frame.len == 0)			/* cannot be told in this version */
 		return true;
@@ -237,42 +225,16 @@ begin_batch(Topic *topic, const Channel *sender)
 }
 
 /*
- * Write {"id":"<uuid>"} to dst; returns its length.
- */
-static size_t
-write_meta(char *dst, const uint8 *id)
-{
-	static const char hex[] = "0123456789abcdef";
-	char	   *p = dst;
-
-	memcpy(p, "{\"id\":\"", 7);
-	p += 7;
-	for (int i = 0; i < MESSAGE_ID_BYTES; i++)
-	{
-		if (i == 4 || i == 6 || i == 8 || i == 10)
-			*p++ = '-';
-		*p++ = hex[id[i] >> 4];
-		*p++ = hex[id[i] & 15];
-	}
-	memcpy(p, "\"}", 2);
-	return p + 2 - dst;
-}
-
-/*
  * Encode a message for those who hear its topic.
  */
 static void
-deliver(Topic *topic, const Channel *sender, const WalMessage *message)
+deliver(Topic *topic, const Channel *sender, const WalMessage *message,
+		const MessageMeta *meta)
 {
-	char		meta[64];
-	Slice		meta_slice = slice_make(NULL, 0);
-
 	begin_batch(topic, sender);
-	if (message->kind == WAL_MESSAGE_BROADCAST)
-		meta_slice = slice_make(meta, write_meta(meta, message->id));
 	for (int v = 0; v < PHX_VERSIONS; v++)
 	{
-		if (topic->members[v].count > 0 && !append(topic, v, message, meta_slice))
+		if (topic->members[v].count > 0 && !append(topic, v, message, meta))
 			close_members(topic, v);
 	}
 	if (frame.failed || frame.cap > KEEP_BYTES)
@@ -280,18 +242,60 @@ deliver(Topic *topic, const Channel *sender, const WalMessage *message)
 }
 
 /*
- * A message has come over the bus.
+ * A message has come over the bus: the topic that is to hear it, or NULL.
  */
-void
-fanout_message(const WalMessage *message)
+static Topic *
+topic_of(const WalMessage *message)
 {
 	bool		is_private = (message->flags & WAL_MESSAGE_PRIVATE) != 0;
 	Topic	   *topic = topics_find(is_private, message->topic, topics_hash(message->topic));
 
 	STAT_INC(BUS_STAT_MESSAGES);
 	backpressure_bus_read(loop_now);
-	if (topic != NULL && topic->interest == INTEREST_HELD)
-		deliver(topic, NULL, message);
+	return topic != NULL && topic->interest == INTEREST_HELD ? topic : NULL;
+}
+
+/*
+ * One that is stored.
+ */
+void
+fanout_stored(const WalMessage *message, const Place *place)
+{
+	Topic	   *topic = topic_of(message);
+	MessageMeta meta;
+
+	place_pass(place);
+	if (topic == NULL)
+		return;
+	message_meta_stored(&meta, message, place, false);
+	if (topic->held != NULL)
+		catch_up_hold(topic, message, place, &meta);
+	deliver(topic, NULL, message, &meta);
+}
+
+/*
+ * What a client says to others, here or elsewhere.
+ */
+static void
+cast(Topic *topic, const Channel *sender, const WalMessage *message)
+{
+	MessageMeta meta = {0};
+
+	if (topic->held != NULL)
+		catch_up_cast(topic, sender, message);
+	deliver(topic, sender, message, &meta);
+}
+
+/*
+ * A client of another gateway says something.
+ */
+void
+fanout_relayed(const WalMessage *message)
+{
+	Topic	   *topic = topic_of(message);
+
+	if (topic != NULL)
+		cast(topic, NULL, message);
 }
 
 /*
@@ -302,5 +306,5 @@ fanout_cast(Topic *topic, const Channel *sender, const WalMessage *message)
 {
 	backpressure_message(loop_now);
 	if (topic->interest == INTEREST_HELD)
-		deliver(topic, sender, message);
+		cast(topic, sender, message);
 }

@@ -11,10 +11,17 @@
 #define REALTIME_FANOUT_H
 
 #include "gateway/channels.h"
+#include "proto/cursor.h"
 #include "proto/wal_record.h"
 
-/* Encode a message for its members; they may get it a little later. */
-extern void fanout_message(const WalMessage *message);
+/*
+ * Encode a stored message for the members of its topic; they may get it a little
+ * later.
+ */
+extern void fanout_stored(const WalMessage *message, const Place *place);
+
+/* The same with what a client of another gateway says. */
+extern void fanout_relayed(const WalMessage *message);
 
 /*
  * The same with what a client of this gateway says, for all members but

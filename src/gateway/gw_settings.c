@@ -31,7 +31,8 @@ GwSettings	gw_settings = {
 	.header_timeout = 10000,
 	.idle_timeout = 60000,
 	.max_presence_calls = 5,
-	.presence_window = 30000
+	.presence_window = 30000,
+	.max_pending_changes = 10000
 };
 
 uint32		gw_settings_jwt_version;
@@ -57,6 +58,7 @@ static const struct
 	{"idle_timeout", &gw_settings.idle_timeout, 1, PG_INT32_MAX},
 	{"max_presence_calls", &gw_settings.max_presence_calls, 0, PG_INT32_MAX},
 	{"presence_window", &gw_settings.presence_window, 1, PG_INT32_MAX},
+	{"max_pending_changes", &gw_settings.max_pending_changes, 1, PG_INT32_MAX},
 };
 
 static const struct

@@ -35,6 +35,7 @@ typedef struct GwSettings
 	int64		idle_timeout;
 	int64		max_presence_calls; /* of a channel; 0 = no limit */
 	int64		presence_window;
+	int64		max_pending_changes;	/* of a channel */
 } GwSettings;
 
 extern GwSettings gw_settings;

@@ -3,12 +3,13 @@
  * joins.c
  *	  phx_join: from the request to its answer.
  *
- * supabase.md 3.1 to 3.4 and 7.2.  Up to two others are asked before a join is
+ * supabase.md 3.1 to 3.4 and 7.2.  Up to three others are asked before a join is
  * answered, and the connection goes on meanwhile:
  *
  *		AUTHORISING		an executor: may this token hear this private topic?
  *						is this name of an agent channel a good one?
  *		JOINING			the hub: do we get everything that commits from now on?
+ *						both: may the tables be followed (changes.c)?
  *		JOINED			answered
  *
  * A client that has read the answer misses nothing that commits from then on.
@@ -16,8 +17,8 @@
  * told of it.  Joins of one connection may be answered in another order than
  * they came in.
  *
- * The answer is encoded at once, while the request's payload is at hand, and
- * kept with the channel.
+ * What the answer repeats of the request is kept with the channel.  A channel
+ * that wants what it has missed is answered by catch_up.c.
  *
  * src/gateway/joins.c
  *
@@ -27,15 +28,18 @@
 
 #include "gateway/access.h"
 #include "gateway/agent_channels.h"
+#include "gateway/catch_up.h"
+#include "gateway/changes.h"
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
 #include "gateway/joins.h"
+#include "gateway/place.h"
 #include "gateway/refusals.h"
 #include "gateway/replies.h"
 #include "gateway/tracking.h"
 
 static Bytes answer;			/* being encoded */
-static Bytes json;				/* a payload being put together */
+static Bytes json;				/* a response being put together */
 
 /*
  * Can a topic of this name be joined?
@@ -78,10 +82,10 @@ append_change(Slice entry, uint64 id)
 }
 
 /*
- * Put the response of a join into `json`; returns the number of entries.
+ * Put what a response repeats of its request into `json`.
  */
-static uint64
-build_response(const PhxJoin *settings)
+static void
+repeat_request(const PhxJoin *settings)
 {
 	JsliceIter	it;
 	Slice		key;
@@ -89,7 +93,7 @@ build_response(const PhxJoin *settings)
 	uint64		n = 0;
 
 	scratch_reset(&json);
-	bytes_append_cstr(&json, "{\"postgres_changes\":[");
+	bytes_append_cstr(&json, "\"postgres_changes\":[");
 	jslice_iter_init(&it, settings->postgres_changes);
 	while (jslice_iter_next(&it, &key, &entry))
 	{
@@ -99,32 +103,53 @@ build_response(const PhxJoin *settings)
 			bytes_append_byte(&json, ',');
 		append_change(entry, ++n);
 	}
-	bytes_append_cstr(&json, "]}");
-	return n;
+	bytes_append_byte(&json, ']');
+}
+
+/*
+ * Put the whole response of a join into `json`.
+ */
+static void
+build_response(const Channel *channel, const JoinNews *news)
+{
+	char		cursor[CURSOR_TEXT_BYTES];
+
+	scratch_reset(&json);
+	bytes_append_byte(&json, '{');
+	bytes_append(&json, channel->answer->data, channel->answer->len);
+	if (news->from.lsn != 0)
+	{
+		place_write_cursor(&news->from, cursor);
+		bytes_append_cstr(&json, ",\"cursor\":\"");
+		bytes_append(&json, cursor, sizeof(cursor));
+		bytes_append_byte(&json, '"');
+	}
+	if (news->recovery == RECOVERY_DONE)
+		bytes_append_cstr(&json, ",\"recovered\":true");
+	else if (news->recovery == RECOVERY_FAILED)
+		bytes_printf(&json, ",\"recovered\":false,\"reason\":\"%s\"", news->reason);
+	bytes_append_byte(&json, '}');
 }
 
 /*
  * Encode into `answer` all that a successful join is answered with.
  */
 static void
-encode_answer(PhxVersion version, const ClientMessage *msg, const PhxJoin *settings,
-			  const Topic *topic)
+encode_answer(const Channel *channel, const JoinNews *news)
 {
-	static const SystemMessage no_changes = {"postgres_changes", "error",
-	"Following tables is not available in this version", true};
 	static const SystemMessage ready = {"system", "ok",
 	"Replication connection established", true};
-	uint64		nchanges = build_response(settings);
+	PhxVersion	version = channel->conn->version;
+	Slice		join_ref = channel_join_ref(channel);
 
+	build_response(channel, news);
 	scratch_reset(&answer);
 	if (json.failed)
 		answer.failed = true;
-	(void) phx_encode_reply(&answer, version, msg->join_ref, msg->ref, msg->topic,
-							"ok", bytes_slice(&json));
-	if (nchanges > 0)
-		(void) reply_encode_system(&answer, version, msg->join_ref, topic, &no_changes);
-	if (settings->replication_ready)
-		(void) reply_encode_system(&answer, version, msg->join_ref, topic, &ready);
+	(void) phx_encode_reply(&answer, version, join_ref, channel_ref(channel),
+							topic_full_name(channel->topic), "ok", bytes_slice(&json));
+	if (channel->replication_ready)
+		(void) reply_encode_system(&answer, version, join_ref, channel->topic, &ready);
 	scratch_reset(&json);
 }
 
@@ -152,15 +177,60 @@ join_refuse(Channel *channel, const char *reason)
 }
 
 /*
- * Send the answer that was kept.
+ * Answer.
+ */
+void
+join_answer(Channel *channel, const JoinNews *news)
+{
+	channel_set_state(channel, CHANNEL_JOINED);
+	STAT_INC(BUS_STAT_JOINS);
+	encode_answer(channel, news);
+	channel_drop_answer(channel);
+	if (answer.failed)
+		reply_no_memory(channel->conn);
+	else
+		conn_write(channel->conn, answer.data, answer.len);
+	scratch_reset(&answer);
+	changes_answered(channel);
+	tracking_listen(channel);
+}
+
+/*
+ * Answer where nothing was asked about the past.
  */
 static void
 answer_join(Channel *channel)
 {
-	channel_set_state(channel, CHANNEL_JOINED);
-	STAT_INC(BUS_STAT_JOINS);
-	channel_send_answer(channel);
-	tracking_listen(channel);
+	JoinNews	news = {.recovery = RECOVERY_NOT_ASKED};
+
+	if (channel->member)
+		news.from = *place_now();
+	join_answer(channel, &news);
+}
+
+/*
+ * Go on with a join that is JOINING, unless something has to be waited for
+ * first: what may be followed of tables, then what the channel has missed, or
+ * that it misses nothing from now on.  Who may not hear broadcasts misses none,
+ * and is no member of the topic.
+ */
+static void
+go_on(Channel *channel)
+{
+	const char *refusal;
+
+	if (!changes_ready(channel))
+		return;
+	refusal = changes_refusal(channel);
+	if (refusal != NULL)
+		join_refuse(channel, refusal);
+	else if (channel->catch_up != NULL)
+	{
+		if (!catch_up_begin(channel))
+			reply_no_memory(channel->conn);
+	}
+	else if (!channel->member || channel->topic->interest == INTEREST_HELD)
+		answer_join(channel);
 }
 
 /*
@@ -170,18 +240,35 @@ answer_join(Channel *channel)
 void
 join_allow(Channel *channel, uint8 rights)
 {
+	RefusalText room;
+
+	if ((rights & RIGHT_BROADCAST_READ) == 0 && channel->catch_up != NULL)
+	{
+		join_refuse(channel, refusal_of_topic(topic_name(channel->topic), &room));
+		return;
+	}
 	channel_set_state(channel, CHANNEL_JOINING);
 	channel->rights = rights;
-	if ((rights & RIGHT_BROADCAST_READ) == 0)
-		answer_join(channel);
-	else if (!channel_listen(channel))
+	if (channel->catch_up == NULL && (rights & RIGHT_BROADCAST_READ) != 0 &&
+		!channel_listen(channel))
 		reply_no_memory(channel->conn);
-	else if (channel->topic->interest == INTEREST_HELD)
-		answer_join(channel);
+	else
+		go_on(channel);
 }
 
 /*
- * Members that were there before have been answered already.
+ * What a channel wants of tables is known.
+ */
+void
+join_changes_ready(Channel *channel)
+{
+	if (channel->state == CHANNEL_JOINING)
+		go_on(channel);
+}
+
+/*
+ * Members that were there before have been answered already.  One that is
+ * refused after all is replaced by one that has been looked at, hence backwards.
  */
 void
 join_topic_held(Topic *topic)
@@ -190,14 +277,16 @@ join_topic_held(Topic *topic)
 	{
 		Members    *members = &topic->members[v];
 
-		for (uint32 i = 0; i < members->count; i++)
+		for (uint32 i = members->count; i-- > 0;)
 		{
 			Channel    *channel = members_array(members)[i];
 
 			if (channel->state == CHANNEL_JOINING)
-				answer_join(channel);
+				go_on(channel);
 		}
 	}
+	if (topic->held != NULL)
+		catch_up_topic_held(topic);
 }
 
 /*
@@ -224,6 +313,7 @@ make_channel(Conn *conn, const ClientMessage *msg, const PhxJoin *settings,
 {
 	Topic	   *topic = topics_get(settings->is_private, msg->name, msg->hash);
 	Channel    *channel;
+	const char *reason;
 
 	if (topic == NULL)
 	{
@@ -232,21 +322,24 @@ make_channel(Conn *conn, const ClientMessage *msg, const PhxJoin *settings,
 		return NULL;
 	}
 	channel = channel_new(conn, topic, identity, msg->join_ref, msg->ref);
-	if (channel == NULL || !tracking_open(channel, settings))
+	if (channel == NULL || !tracking_open(channel, settings) ||
+		!changes_open(channel, msg->payload, settings))
 	{
 		reply_no_memory(conn);
 		return NULL;
 	}
 	channel->ack = settings->broadcast_ack;
 	channel->self = settings->broadcast_self;
-	encode_answer(conn->version, msg, settings, topic);
-	if (answer.failed || !channel_keep_answer(channel, bytes_slice(&answer)))
-	{
-		join_refuse(channel, "IncreaseConnectionPool: Please increase your connection pool size");
-		channel = NULL;
-	}
-	scratch_reset(&answer);
-	return channel;
+	channel->replication_ready = settings->replication_ready;
+	repeat_request(settings);
+	reason = catch_up_open(channel, settings);
+	if (reason == NULL && (json.failed || !channel_keep_answer(channel, bytes_slice(&json))))
+		reason = "IncreaseConnectionPool: Please increase your connection pool size";
+	scratch_reset(&json);
+	if (reason == NULL)
+		return channel;
+	join_refuse(channel, reason);
+	return NULL;
 }
 
 /*

@@ -27,6 +27,7 @@
 #include "gateway/agent_channels.h"
 #include "gateway/bus_link.h"
 #include "gateway/gw_stats.h"
+#include "gateway/held.h"
 #include "gateway/topics.h"
 
 #define FIRST_BUCKETS 1024		/* a power of two, like every size */
@@ -220,15 +221,34 @@ topics_visit(void (*visit) (Topic *topic))
 /*
  * Does anybody hear it?
  */
-static bool
-has_members(const Topic *topic)
+bool
+topic_has_members(const Topic *topic)
 {
+	if (topic->held != NULL)
+		return true;
 	for (int v = 0; v < PHX_VERSIONS; v++)
 	{
 		if (topic->members[v].count > 0)
 			return true;
 	}
 	return false;
+}
+
+/*
+ * Has a topic gained its first member, or lost its last one?
+ */
+static void
+note_members(Topic *topic, bool had_members)
+{
+	bool		has_members = topic_has_members(topic);
+
+	if (has_members == had_members)
+		return;
+	if (has_members)
+		STAT_INC(BUS_STAT_TOPICS);
+	else
+		STAT_DEC(BUS_STAT_TOPICS);
+	note_changed(topic);
 }
 
 /*
@@ -281,17 +301,13 @@ topics_add_member(Topic *topic, PhxVersion version,
 				  struct Channel *channel, uint32 *place)
 {
 	Members    *members = &topic->members[version];
-	bool		first = !has_members(topic);
+	bool		had_members = topic_has_members(topic);
 
 	if (!grow_members(members))
 		return false;
 	*place = members->count++;
 	members_array(members)[*place] = channel;
-	if (first)
-	{
-		STAT_INC(BUS_STAT_TOPICS);
-		note_changed(topic);
-	}
+	note_members(topic, had_members);
 	return true;
 }
 
@@ -310,12 +326,33 @@ topics_remove_member(Topic *topic, PhxVersion version, uint32 place)
 	if (place < members->count)
 		moved = array[place] = array[members->count];
 	shrink_members(members);
-	if (!has_members(topic))
-	{
-		STAT_DEC(BUS_STAT_TOPICS);
-		note_changed(topic);
-	}
+	note_members(topic, true);
 	return moved;
+}
+
+/*
+ * Hold messages from now on.
+ */
+bool
+topics_begin_hold(Topic *topic)
+{
+	bool		had_members = topic_has_members(topic);
+
+	if (topic->held == NULL)
+		topic->held = held_new();
+	note_members(topic, had_members);
+	return topic->held != NULL;
+}
+
+/*
+ * Hold no more.
+ */
+void
+topics_end_hold(Topic *topic)
+{
+	held_free(topic->held);
+	topic->held = NULL;
+	note_members(topic, true);
 }
 
 /*
@@ -372,7 +409,7 @@ topics_flush_interest(void)
 											dlist_pop_head_node(&changed));
 
 		topic->changed = false;
-		if (!has_members(topic))
+		if (!topic_has_members(topic))
 			give_up(topic);
 		else if (topic->interest == INTEREST_NONE)
 			ask_for(topic);

@@ -57,6 +57,7 @@ typedef struct Topic
 	uint64		asked_seq;		/* of the BUS_INTEREST that asked */
 	dlist_node	changed_node;
 	dlist_node	asked_node;		/* in the list of those that are ASKED */
+	struct Held *held;			/* NULL while no channel catches up */
 	struct AgentName *agent_name;	/* agent_channels.c: NULL for other names */
 	Members		members[PHX_VERSIONS];
 	FrameBuf   *open[PHX_VERSIONS]; /* fanout.c: frames of this turn */
@@ -116,6 +117,16 @@ extern bool topics_add_member(Topic *topic, PhxVersion version,
  * place, NULL if it was the last one.
  */
 extern struct Channel *topics_remove_member(Topic *topic, PhxVersion version, uint32 place);
+
+/*
+ * Have messages held for channels that catch up, which count as members; false
+ * without memory.  Harmless where it is so already.
+ */
+extern bool topics_begin_hold(Topic *topic) RT_MUSTCHECK;
+extern void topics_end_hold(Topic *topic);
+
+/* Is it heard by anybody? */
+extern bool topic_has_members(const Topic *topic);
 
 /* Tell the hub what changed in this turn, and free topics that nobody holds. */
 extern void topics_flush_interest(void);

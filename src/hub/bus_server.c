@@ -333,10 +333,25 @@ bus_server_has_room(void)
 }
 
 /*
+ * Acknowledge all interest of a gateway.
+ */
+static void
+acknowledge(Gateway *gateway, const Place *told)
+{
+	BusInterestAck ack = {0};
+
+	gateway->interest_acked = gateway->interest_seq;
+	ack.seq = gateway->interest_seq;
+	ack.place = *told;
+	bus_peer_send(gateway->peer, BUS_INTEREST_ACK,
+				  slice_make((const char *) &ack, sizeof(ack)), slice_make(NULL, 0));
+}
+
+/*
  * Acknowledge interest and write all queues.
  */
 void
-bus_server_flush(void)
+bus_server_flush(const Place *told)
 {
 	for (int i = 0; i < ngateways; i++)
 	{
@@ -345,12 +360,7 @@ bus_server_flush(void)
 		if (gateway->peer == NULL)
 			continue;
 		if (gateway->interest_acked < gateway->interest_seq)
-		{
-			gateway->interest_acked = gateway->interest_seq;
-			bus_peer_send(gateway->peer, BUS_INTEREST_ACK,
-						  slice_make((const char *) &gateway->interest_acked, sizeof(uint64)),
-						  slice_make(NULL, 0));
-		}
+			acknowledge(gateway, told);
 		bus_peer_flush(gateway->peer);
 	}
 }

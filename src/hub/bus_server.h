@@ -66,8 +66,11 @@ extern void bus_server_publish(const BusMessageHead *head, const WalMessage *mes
 /* False while a gateway's queue is so long that nothing should be published. */
 extern bool bus_server_has_room(void);
 
-/* Write what is queued, as far as the sockets take it. */
-extern void bus_server_flush(void);
+/*
+ * Acknowledge interest and write what is queued, as far as the sockets take it.
+ * `told` is the place up to which messages were published.
+ */
+extern void bus_server_flush(const Place *told);
 
 /*
  * Report gateways that have not read for too long.  Returns the milliseconds

@@ -61,8 +61,8 @@
 /* How soon we look again at workers that are starting or ending. */
 #define CHANGE_MS 100
 
-/* Of a frame from an executor: the largest says what there is to follow. */
-#define MAX_EXECUTOR_BODY (sizeof(BusResult) + CHANGE_JOB_MAX_BODY)
+/* Of a frame from an executor: the largest has one message of history. */
+#define MAX_EXECUTOR_BODY BUS_MAX_BODY
 
 typedef enum ExecutorState
 {
@@ -529,7 +529,7 @@ executors_dispatch(TimestampTz now)
 {
 	Executor   *idle;
 
-	while (jobs_queued() > 0)
+	while (jobs_ready())
 	{
 		bool		any = find_executor(&idle);
 

@@ -46,6 +46,7 @@
 #include "hub/quiet.h"
 #include "hub/recorder.h"
 #include "hub/release.h"
+#include "hub/seam.h"
 #include "hub/sealed.h"
 #include "hub/timeouts.h"
 #include "hub/wal_reader.h"
@@ -277,7 +278,8 @@ take_message(const WalEvent *event)
 	switch (sealed_open(event, &message, &body))
 	{
 		case SEALED_GENUINE:
-			xact_buffer_add((TransactionId) message.top_xid, event->lsn, event->xid, body,
+			xact_buffer_add((TransactionId) message.top_xid, event->lsn, event->xid,
+							message.number, body,
 							realtime_spill_size * (size_t) 1024);
 			break;
 		case SEALED_FORGED:
@@ -306,7 +308,7 @@ take_commit(const WalEvent *event)
 	if (told && !recorder_wants(event->end))
 		xact_buffer_drop(xact);
 	else
-		release_begin(xact, event, told);
+		release_begin(xact, event, wal_reader_timeline(hub.reader, event->end), told);
 }
 
 /*
@@ -557,7 +559,7 @@ record(TimestampTz now)
 		hub.standby = false;
 		recorder_promoted();
 	}
-	timeout = recorder_tick(now);
+	timeout = recorder_tick(now, jobs_want_record());
 	switch (recorder_advice(&position))
 	{
 		case RECORDER_WAIT:
@@ -615,14 +617,33 @@ do_chores(TimestampTz now)
 }
 
 /*
+ * Up to where have we told?
+ */
+static void
+told_place(Place *place)
+{
+	if (release_place(place))
+		return;
+	place->lsn = hub.released_lsn;
+	place->timeline = wal_reader_timeline(hub.reader, hub.released_lsn);
+	place->number = PLACE_WHOLE;
+}
+
+/*
  * Hand out jobs, and write all that is queued for executors and gateways.
  */
 static void
 serve_bus(TimestampTz now)
 {
+	SeamBounds bounds = {0};
+
+	bounds.epoch = hub.epoch;
+	told_place(&bounds.told);
+	recorder_bounds(&bounds.recorded_lsn, &bounds.newest_lsn);
+	seam_set_bounds(&bounds);
 	executors_dispatch(now);
 	presence_server_acknowledge();
-	bus_server_flush();
+	bus_server_flush(&bounds.told);
 }
 
 /*

@@ -4,12 +4,12 @@
  *	  Work that waits for an executor, and whom to tell of its end.
  *
  * The hub's own jobs come first, then calls, authorisations and questions about
- * changes of rows by turns, each kind in the order of arrival: a flood of one
- * kind, which may take no more than a token or a wrong key, must not starve the
- * others.  Every job gets
- * exactly one answer: an executor's, or one of ours where there is no room for
- * it (JOB_BUSY at once), where it has waited longer than clients do (JOB_BUSY),
- * or where nobody can run it.
+ * history and changes of rows by turns, each kind in the order of arrival: a flood
+ * of one kind, which may take no more than a token or a wrong key, must not starve
+ * the others.  A question about history waits until what it is about is recorded
+ * (hub/seam.c).  Every job gets exactly one answer: an executor's, or one of ours
+ * where there is no room for it (JOB_BUSY at once), where it has waited longer than
+ * clients do (JOB_BUSY), or where nobody can run it.
  *
  * What waits is bounded by realtime.max_queued_jobs for each kind, for calls by
  * half of it, and by MAX_QUEUED_BYTES for each kind.  The hub's own jobs are one at a time
@@ -29,6 +29,7 @@
 #include "guc.h"
 #include "hub/bus_server.h"
 #include "hub/jobs.h"
+#include "hub/seam.h"
 #include "proto/change_job.h"
 #include "shmem.h"
 
@@ -43,6 +44,7 @@ typedef enum JobClass
 	CLASS_OWN,
 	CLASS_CALL,
 	CLASS_AUTHORISE,			/* what joins wait for */
+	CLASS_HISTORY,
 	CLASS_VISIBLE,
 	CLASS_COUNT
 } JobClass;
@@ -50,10 +52,9 @@ typedef enum JobClass
 static MemoryContext jobs_context = NULL;
 static dlist_head queues[CLASS_COUNT];
 static dlist_head running = DLIST_STATIC_INIT(running);
-static int	queued = 0;			/* all classes */
-static int	queued_of[CLASS_COUNT]; /* by class */
+static int	queued[CLASS_COUNT];
 static size_t bytes_of[CLASS_COUNT];
-static JobClass turn = CLASS_CALL;	/* whose turn it is where others wait */
+static JobClass turn = CLASS_CALL;	/* whose turn it is where several wait */
 static uint64 last_id = 0;
 
 /*
@@ -81,6 +82,8 @@ class_of(JobKind kind)
 			return CLASS_AUTHORISE;
 		case JOB_CALL:
 			return CLASS_CALL;
+		case JOB_HISTORY:
+			return CLASS_HISTORY;
 		case JOB_VISIBLE:
 			return CLASS_VISIBLE;
 		default:
@@ -134,8 +137,7 @@ enqueue(JobKind kind, Slice head, Slice rest)
 	if (rest.len > 0)
 		memcpy(job->body + head.len, rest.data, rest.len);
 	dlist_push_tail(&queues[class_of(kind)], &job->node);
-	queued++;
-	queued_of[class_of(kind)]++;
+	queued[class_of(kind)]++;
 	bytes_of[class_of(kind)] += job->len;
 	return job;
 }
@@ -147,8 +149,7 @@ static void
 dequeue(Job *job)
 {
 	dlist_delete(&job->node);
-	queued--;
-	queued_of[class_of(job->kind)]--;
+	queued[class_of(job->kind)]--;
 	bytes_of[class_of(job->kind)] -= job->len;
 }
 
@@ -169,6 +170,7 @@ is_valid(const BusJob *job, Slice body)
 {
 	AuthoriseJob authorise;
 	CallJob		call;
+	HistoryJob	history;
 	SubscribeJob subscribe;
 	VisibleJob	visible;
 
@@ -184,6 +186,8 @@ is_valid(const BusJob *job, Slice body)
 			return job_decode_authorise(body, &authorise);
 		case JOB_CALL:
 			return job_decode_call(body, &call);
+		case JOB_HISTORY:
+			return job_decode_history(body, &history);
 		default:
 			return false;
 	}
@@ -198,7 +202,26 @@ has_room(JobClass class, size_t len)
 	int			most = class == CLASS_CALL ? (realtime_max_queued_jobs + 1) / 2 :
 		realtime_max_queued_jobs;
 
-	return queued_of[class] < most && bytes_of[class] + len <= MAX_QUEUED_BYTES;
+	return queued[class] < most && bytes_of[class] + len <= MAX_QUEUED_BYTES;
+}
+
+/*
+ * Complete a question about history; false if it is answered already.
+ */
+static bool
+admit_history(int gateway, const BusJob *asked, Slice body, HistoryHead *head)
+{
+	HistoryReply reply = {0};
+
+	memcpy(head, body.data, sizeof(*head));
+	reply.verdict = (uint8) seam_admit(head);
+	if (reply.verdict == HISTORY_FOUND)
+		return true;
+	reply.complete = 1;
+	reply.until = head->until;
+	count_end(JOB_DONE);
+	answer(gateway, asked->id, JOB_DONE, slice_make((const char *) &reply, sizeof(reply)));
+	return false;
 }
 
 /*
@@ -208,11 +231,20 @@ bool
 jobs_add(int gateway, const BusJob *asked, Slice body)
 {
 	Job		   *job = NULL;
+	HistoryHead history;
+	Slice		head = slice_make(NULL, 0);
 
 	if (!is_valid(asked, body))
 		return false;
-	if (has_room(class_of((JobKind) asked->kind), body.len))
-		job = enqueue((JobKind) asked->kind, slice_make(NULL, 0), body);
+	if (asked->kind == JOB_HISTORY)
+	{
+		if (!admit_history(gateway, asked, body, &history))
+			return true;
+		head = slice_make((const char *) &history, sizeof(history));
+		body = slice_make(body.data + head.len, body.len - head.len);
+	}
+	if (has_room(class_of((JobKind) asked->kind), head.len + body.len))
+		job = enqueue((JobKind) asked->kind, head, body);
 	if (job == NULL)
 	{
 		count_end(JOB_BUSY);
@@ -244,32 +276,81 @@ jobs_add_own(JobKind kind, Slice head, Slice rest, JobEnded ended)
 int
 jobs_queued(void)
 {
-	return queued;
+	int			n = 0;
+
+	for (int i = 0; i < CLASS_COUNT; i++)
+		n += queued[i];
+	return n;
 }
 
 /*
- * The class whose turn is after that of another one.
+ * The class whose turn it is after this one.
  */
 static JobClass
-class_after(JobClass class)
+after(JobClass class)
 {
 	return class + 1 < CLASS_COUNT ? class + 1 : CLASS_CALL;
 }
 
 /*
- * Which queue the next job is taken from.
+ * Can a job of this class be taken?
+ */
+static bool
+is_ready(JobClass class)
+{
+	Job		   *job;
+
+	if (dlist_is_empty(&queues[class]))
+		return false;
+	if (class != CLASS_HISTORY)
+		return true;
+	/* who came later wants no less */
+	job = dlist_head_element(Job, node, &queues[class]);
+	return seam_is_ready(job->body);
+}
+
+/*
+ * Which queue the next job is taken from; NULL if there is none to take.
  */
 static dlist_head *
 next_queue(void)
 {
 	JobClass	class = turn;
 
-	if (!dlist_is_empty(&queues[CLASS_OWN]))
+	if (is_ready(CLASS_OWN))
 		return &queues[CLASS_OWN];
-	for (int i = CLASS_CALL; i < CLASS_COUNT && dlist_is_empty(&queues[class]); i++)
-		class = class_after(class);
-	turn = class_after(class);
-	return &queues[class];
+	for (int i = CLASS_CALL; i < CLASS_COUNT; i++, class = after(class))
+	{
+		if (is_ready(class))
+		{
+			turn = after(class);
+			return &queues[class];
+		}
+	}
+	return NULL;
+}
+
+/*
+ * Can one be taken?
+ */
+bool
+jobs_ready(void)
+{
+	for (int i = 0; i < CLASS_COUNT; i++)
+	{
+		if (is_ready((JobClass) i))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Does one wait for commits to be recorded?
+ */
+bool
+jobs_want_record(void)
+{
+	return !dlist_is_empty(&queues[CLASS_HISTORY]) && !is_ready(CLASS_HISTORY);
 }
 
 /*
@@ -281,7 +362,7 @@ jobs_take(void)
 	dlist_head *queue = next_queue();
 	Job		   *job;
 
-	if (dlist_is_empty(queue))
+	if (queue == NULL)
 		return NULL;
 	job = dlist_head_element(Job, node, queue);
 	dequeue(job);

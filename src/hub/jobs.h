@@ -52,7 +52,13 @@ extern void jobs_add_own(JobKind kind, Slice head, Slice rest, JobEnded ended);
 /* Jobs that wait. */
 extern int	jobs_queued(void);
 
-/* The job to run next; NULL if none waits. */
+/* Is there one that can be run now? */
+extern bool jobs_ready(void);
+
+/* Does one wait until more is recorded in realtime.commits? */
+extern bool jobs_want_record(void);
+
+/* The job to run next; NULL if none is ready. */
 extern Job *jobs_take(void);
 
 /* A job has ended: tell who asked for it, and free it. */

@@ -247,6 +247,7 @@ add_limits(StringInfo settings)
 	add_number(settings, "idle_timeout", realtime_idle_timeout);
 	add_number(settings, "max_presence_calls", realtime_max_presence_calls);
 	add_number(settings, "presence_window", realtime_presence_window);
+	add_number(settings, "max_pending_changes", realtime_max_pending_changes);
 }
 
 /*

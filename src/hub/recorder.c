@@ -106,6 +106,16 @@ static int	count = 0;
 static int	in_flight = 0;		/* of these, being written */
 static bool busy = false;		/* an executor has a job of ours */
 
+/*
+ * A transaction is early if a message of it may be older than this much before
+ * the newest commit that precedes it: it was open for long, somebody has set
+ * inserted_at, or the clock went back.  Who looks for what was committed behind
+ * some place knows then how far back in time the others can be.
+ */
+#define EARLY_USEC (10 * INT64CONST(1000000))
+
+static TimestampTz newest_at = DT_NOBEGIN;	/* committed_at of what is noted */
+
 static TimestampTz waiting_since;	/* of the first that is not in flight */
 static TimestampTz retry_at = 0;
 static int	delay_ms = 0;
@@ -271,7 +281,10 @@ recorder_note(const CommitEntry *entry, TimeLineID timeline)
 	}
 	if (count == in_flight)
 		waiting_since = GetCurrentTimestamp();
+	newest_at = Max(newest_at, entry->committed_at);
 	backlog[first + count].entry = *entry;
+	backlog[first + count].entry.is_early =
+		Min(entry->first_at, entry->committed_at) < newest_at - EARLY_USEC;
 	backlog[first + count].epoch = epoch;
 	backlog[first + count].timeline = timeline;
 	count++;
@@ -539,7 +552,7 @@ check_fresh(TimestampTz now)
  * Send what is to be sent.
  */
 long
-recorder_tick(TimestampTz now)
+recorder_tick(TimestampTz now, bool hurry)
 {
 	TimestampTz due = waiting_since + BATCH_MS * INT64CONST(1000);
 
@@ -549,7 +562,7 @@ recorder_tick(TimestampTz now)
 		return -1;
 	if (retry_at > now)
 		return ms_until(retry_at, now);
-	if (state == STATE_ON && count < BATCH_ENTRIES && due > now)
+	if (state == STATE_ON && !hurry && count < BATCH_ENTRIES && due > now)
 		return ms_until(due, now);
 	if (!executors_possible(now))
 		return MAX_DELAY_MS;
@@ -595,6 +608,18 @@ recorder_reads_again(void)
 	start_over(again.lsn, again.restart_lsn);
 	epoch = again_epoch;
 	settle();
+}
+
+/*
+ * What realtime.commits has.
+ */
+void
+recorder_bounds(XLogRecPtr *recorded_lsn, XLogRecPtr *newest_lsn)
+{
+	bool		standby = state == STATE_STANDBY;
+
+	*recorded_lsn = standby ? PG_UINT64_MAX : floor_mark.lsn;
+	*newest_lsn = standby && count > 0 ? noted_until : InvalidXLogRecPtr;
 }
 
 /*

@@ -50,10 +50,17 @@ extern void recorder_begin_epoch(const HubPosition *position);
 extern void recorder_promoted(void);
 
 /*
- * Send what is to be sent to the executors.  Returns the milliseconds until it
- * should be called again, -1 for never.
+ * Send what is to be sent to the executors, at once if somebody waits for it.
+ * Returns the milliseconds until it should be called again, -1 for never.
  */
-extern long recorder_tick(TimestampTz now);
+extern long recorder_tick(TimestampTz now, bool hurry);
+
+/*
+ * Up to where realtime.commits has everything.  A standby, where others write
+ * it, cannot tell: there it is without bound, and *newest_lsn is the newest
+ * commit that it has to have, as far as that is known; else that is invalid.
+ */
+extern void recorder_bounds(XLogRecPtr *recorded_lsn, XLogRecPtr *newest_lsn);
 
 typedef enum RecorderAdvice
 {

@@ -45,9 +45,12 @@ typedef struct Release
 	bool		told_before;	/* count, publish nothing */
 	bool		visible;
 	TimestampTz held_since;		/* 0 = was visible at once */
+	TimeLineID	timeline;		/* of the commit record */
 	uint64		full_xid;		/* as its messages say */
-	uint32		index;			/* of the next message */
-	uint32		change_index;	/* of the next change of a row */
+	uint32		changes;		/* of rows, so far */
+	uint32		count;			/* of messages so far */
+	uint32		number;			/* of the last one published */
+	TimestampTz first_at;		/* least inserted_at of its messages */
 	bool		agents_told;	/* that agents have changed */
 	bool		tables_told;	/* that tables have, since the last change */
 
@@ -74,13 +77,18 @@ compare_xids(const void *a, const void *b)
  * Begin.
  */
 void
-release_begin(BufferedXact *xact, const WalEvent *commit, bool told_before)
+release_begin(BufferedXact *xact, const WalEvent *commit, TimeLineID timeline,
+			  bool told_before)
 {
 	Assert(current.xact == NULL);
 	current.xact = xact;
 	current.told_before = told_before;
 	current.commit_lsn = commit->end;
+	current.timeline = timeline;
 	current.committed_at = commit->committed_at;
+	current.first_at = commit->committed_at;
+	if (xact->disordered && !xact->spilled)
+		xact_buffer_sort(xact);
 	current.nsubxacts = commit->nsubxacts;
 	if (commit->nsubxacts > 0)
 	{
@@ -111,6 +119,20 @@ release_under_way(void)
 }
 
 /*
+ * Between which of its messages are we?
+ */
+bool
+release_place(Place *place)
+{
+	if (!release_under_way() || current.told_before)
+		return false;
+	place->lsn = current.commit_lsn;
+	place->timeline = current.timeline;
+	place->number = current.number;
+	return true;
+}
+
+/*
  * What is to be recorded of it.
  */
 void
@@ -120,7 +142,8 @@ release_describe(CommitEntry *entry)
 	entry->lsn = current.commit_lsn;
 	entry->xid = current.full_xid;
 	entry->committed_at = current.committed_at;
-	entry->messages = current.index;
+	entry->messages = current.count;
+	entry->first_at = current.first_at;
 }
 
 /*
@@ -183,8 +206,10 @@ publish_change(const WalMessage *message, Slice body)
 {
 	BusMessageHead head = {0};
 
-	head.commit_lsn = current.commit_lsn;
-	head.index = current.change_index++;
+	head.place.lsn = current.commit_lsn;
+	head.place.timeline = current.timeline;
+	head.place.number = current.number;
+	current.changes++;
 	head.committed_at = current.committed_at;
 	current.tables_told = false;
 	if (!current.told_before)
@@ -219,10 +244,16 @@ publish(TransactionId xid, const WalMessage *message, Slice body)
 		default:
 			break;
 	}
-	head.commit_lsn = current.commit_lsn;
-	head.index = current.index++;
-	head.committed_at = current.committed_at;
+	current.count++;
 	current.full_xid = message->top_xid;
+	current.first_at = Min(current.first_at, message->inserted_at);
+	/* one that is read again cannot be sorted: a cursor stands before all of it */
+	if (!current.xact->disordered)
+		current.number = message->number;
+	head.place.lsn = current.commit_lsn;
+	head.place.timeline = current.timeline;
+	head.place.number = current.number;
+	head.committed_at = current.committed_at;
 	if (!current.told_before)
 		bus_server_publish(&head, message, body);
 }
@@ -353,11 +384,11 @@ release_step(void)
 		verdict = step_spilled();
 	else
 		verdict = step_memory() ? RELEASE_DONE : RELEASE_BUSY;
-	if (verdict == RELEASE_DONE && !current.told_before && current.change_index > 0)
-		shmem_count(SHARED_CHANGES, current.change_index);
-	if (verdict == RELEASE_DONE && !current.told_before && current.index > 0)
+	if (verdict == RELEASE_DONE && !current.told_before && current.changes > 0)
+		shmem_count(SHARED_CHANGES, current.changes);
+	if (verdict == RELEASE_DONE && !current.told_before && current.count > 0)
 	{
-		shmem_count(SHARED_RELEASED, current.index);
+		shmem_count(SHARED_RELEASED, current.count);
 		shmem_count(SHARED_TRANSACTIONS, 1);
 	}
 	return verdict;

@@ -23,10 +23,11 @@ typedef enum RelVerdict
 } RelVerdict;
 
 /*
- * Begin with a transaction whose commit record was just read.  One that was told
- * of before is only counted.
+ * Begin with a transaction whose commit record was just read, on that timeline.
+ * One that was told of before is only counted.
  */
-extern void release_begin(BufferedXact *xact, const WalEvent *commit, bool told_before);
+extern void release_begin(BufferedXact *xact, const WalEvent *commit, TimeLineID timeline,
+						  bool told_before);
 
 /* Is one begun and not done? */
 extern bool release_pending(void);
@@ -37,12 +38,15 @@ extern RelVerdict release_step(void);
 /* Has it begun to be told? */
 extern bool release_under_way(void);
 
+/* If so, and for the first time, behind which of its messages are we?  Else false. */
+extern bool release_place(Place *place);
+
 /* Forget it, when it is done or after a gap. */
 extern void release_abandon(void);
 
 /*
- * What is to be recorded of a transaction that is done: all but restart_lsn.
- * entry->messages is 0 if it had none.
+ * What is to be recorded of a transaction that is done: all but restart_lsn and
+ * is_early.  entry->messages is 0 if it had none.
  */
 extern void release_describe(CommitEntry *entry);
 

@@ -42,6 +42,7 @@ typedef struct StoredMessage
 {
 	XLogRecPtr	lsn;
 	TransactionId xid;
+	uint32		number;			/* what has none stays behind what it follows */
 	uint32		len;
 } StoredMessage;
 
@@ -202,13 +203,18 @@ reserve(BufferedXact *xact, size_t extra)
  */
 void
 xact_buffer_add(TransactionId top_xid, XLogRecPtr lsn, TransactionId xid,
-				Slice body, size_t spill_bytes)
+				uint32 number, Slice body, size_t spill_bytes)
 {
 	BufferedXact *xact = get_xact(top_xid, lsn);
 	size_t		need = MAXALIGN(sizeof(StoredMessage) + body.len);
 	StoredMessage *stored;
 
 	xact->count++;
+	if (number == 0)
+		number = xact->last_number;
+	else if (number < xact->last_number)
+		xact->disordered = true;
+	xact->last_number = Max(xact->last_number, number);
 	if (!xact->spilled && xact->used + need > spill_bytes)
 		spill(xact);
 	if (xact->spilled)
@@ -221,6 +227,7 @@ xact_buffer_add(TransactionId top_xid, XLogRecPtr lsn, TransactionId xid,
 	stored = (StoredMessage *) (xact->data + xact->used);
 	stored->lsn = lsn;
 	stored->xid = xid;
+	stored->number = number;
 	stored->len = (uint32) body.len;
 	memcpy(stored + 1, body.data, body.len);
 	xact->used += need;
@@ -283,6 +290,54 @@ xact_buffer_next(const BufferedXact *xact, size_t *offset, BufferedMessage *mess
 	message->body = slice_make((const char *) (stored + 1), stored->len);
 	*offset += MAXALIGN(sizeof(StoredMessage) + stored->len);
 	return true;
+}
+
+/*
+ * Order of stored messages for qsort: by number, then as they were written.
+ */
+static int
+compare_stored(const void *a, const void *b)
+{
+	const StoredMessage *x = *(const StoredMessage *const *) a;
+	const StoredMessage *y = *(const StoredMessage *const *) b;
+
+	if (x->number != y->number)
+		return x->number < y->number ? -1 : 1;
+	return x->lsn < y->lsn ? -1 : x->lsn > y->lsn ? 1 : 0;
+}
+
+/*
+ * Sort the messages.  They are out of order where a trigger on
+ * realtime.messages sends messages itself: those are written before the rows
+ * that its statement had numbered already.
+ */
+void
+xact_buffer_sort(BufferedXact *xact)
+{
+	const StoredMessage **order;
+	char	   *sorted;
+	size_t		offset = 0;
+	size_t		used = 0;
+	uint64		n = 0;
+
+	Assert(!xact->spilled);
+	order = MemoryContextAllocHuge(buffer_context, xact->count * sizeof(*order));
+	sorted = MemoryContextAllocHuge(buffer_context, xact->size);
+	while (offset < xact->used)
+	{
+		order[n] = (const StoredMessage *) (xact->data + offset);
+		offset += MAXALIGN(sizeof(StoredMessage) + order[n++]->len);
+	}
+	qsort(order, n, sizeof(*order), compare_stored);
+	for (uint64 i = 0; i < n; i++)
+	{
+		memcpy(sorted + used, order[i], sizeof(StoredMessage) + order[i]->len);
+		used += MAXALIGN(sizeof(StoredMessage) + order[i]->len);
+	}
+	pfree(order);
+	pfree(xact->data);
+	xact->data = sorted;
+	xact->disordered = false;
 }
 
 /*

@@ -36,6 +36,9 @@ typedef struct BufferedXact
 	XLogRecPtr	first_lsn;		/* of its first message */
 	XLogRecPtr	doomed_at;		/* see xact_buffer_expire() */
 	uint64		count;			/* messages, surviving or not */
+	uint32		last_number;	/* highest of its messages so far */
+	bool		disordered;		/* they do not stand in the order of their
+								 * numbers */
 	char	   *data;
 	size_t		used;
 	size_t		size;
@@ -54,9 +57,15 @@ typedef struct BufferedMessage
 
 extern void xact_buffer_init(void);
 
-/* Keep a message; spills the transaction past spill_bytes. */
+/*
+ * Keep a message, number as in WalMessage; spills the transaction past
+ * spill_bytes.
+ */
 extern void xact_buffer_add(TransactionId top_xid, XLogRecPtr lsn, TransactionId xid,
-							Slice body, size_t spill_bytes);
+							uint32 number, Slice body, size_t spill_bytes);
+
+/* Put the messages of one that is not spilled into the order of their numbers. */
+extern void xact_buffer_sort(BufferedXact *xact);
 
 /* The transaction's messages, or NULL if it has none. */
 extern BufferedXact *xact_buffer_find(TransactionId top_xid);

@@ -66,19 +66,14 @@ base64url_decode(Slice text, Bytes *out)
 }
 
 /*
- * Encode bytes onto *out.
+ * Write the spelling of some bytes.
  */
-bool
-base64url_encode(Slice bytes, Bytes *out)
+char *
+base64url_write(Slice bytes, char *dst)
 {
 	uint32		bits = 0;
 	int			nbits = 0;
-	char	   *dst;
 
-	if (!bytes_reserve(out, bytes.len / 3 * 4 + 3))
-		return false;
-
-	dst = out->data + out->len;
 	for (size_t i = 0; i < bytes.len; i++)
 	{
 		bits = bits << 8 | (uint8) bytes.data[i];
@@ -91,6 +86,17 @@ base64url_encode(Slice bytes, Bytes *out)
 	}
 	if (nbits > 0)
 		*dst++ = alphabet[bits << (6 - nbits) & 63];
-	out->len = dst - out->data;
+	return dst;
+}
+
+/*
+ * Encode bytes onto *out.
+ */
+bool
+base64url_encode(Slice bytes, Bytes *out)
+{
+	if (!bytes_reserve(out, BASE64URL_LENGTH(bytes.len)))
+		return false;
+	out->len = base64url_write(bytes, out->data + out->len) - out->data;
 	return true;
 }

@@ -25,4 +25,10 @@ extern bool base64url_decode(Slice text, Bytes *out) RT_MUSTCHECK;
 /* Append the spelling of some bytes; on failure *out is as before. */
 extern bool base64url_encode(Slice bytes, Bytes *out) RT_MUSTCHECK;
 
+/* Length of the spelling of n bytes. */
+#define BASE64URL_LENGTH(n) (((n) * 4 + 2) / 3)
+
+/* Write the spelling to dst, which has that many bytes; returns its end. */
+extern char *base64url_write(Slice bytes, char *dst);
+
 #endif							/* REALTIME_BASE64URL_H */

@@ -11,6 +11,7 @@
 
 StaticAssertDecl(sizeof(BusHeader) == BUS_HEADER_BYTES, "BusHeader is padded");
 StaticAssertDecl(sizeof(BusMessageHead) == 24, "BusMessageHead is padded");
+StaticAssertDecl(sizeof(BusInterestAck) == 24, "BusInterestAck is padded");
 StaticAssertDecl(sizeof(BusInterest) == 16, "BusInterest is padded");
 StaticAssertDecl(sizeof(BusHello) == 32, "BusHello is padded");
 StaticAssertDecl(sizeof(BusFollow) == 16, "BusFollow is padded");
@@ -77,7 +78,18 @@ bus_decode_hello(Slice body, BusHello *hello, Slice *settings)
 bool
 bus_decode_message(Slice body, BusMessageHead *head, Slice *record)
 {
-	return take_fixed(body, head, sizeof(*head), record) && head->reserved == 0;
+	return take_fixed(body, head, sizeof(*head), record);
+}
+
+/*
+ * BUS_INTEREST_ACK.
+ */
+bool
+bus_decode_interest_ack(Slice body, BusInterestAck *ack)
+{
+	Slice		rest;
+
+	return take_fixed(body, ack, sizeof(*ack), &rest) && rest.len == 0;
 }
 
 /*
@@ -209,6 +221,15 @@ bus_stat_name(BusStat stat)
 		[BUS_STAT_PRESENCE_LIMITED] = "presence_limited",
 		[BUS_STAT_PRESENCE_STATES] = "presence_states",
 		[BUS_STAT_PRESENCE_DIFFS] = "presence_diffs",
+		[BUS_STAT_HISTORY_PAGES] = "history_pages",
+		[BUS_STAT_RECOVERED] = "recovered",
+		[BUS_STAT_NOT_RECOVERED] = "not_recovered",
+		[BUS_STAT_REPLAYED] = "replayed",
+		[BUS_STAT_HOLD_OVERRUNS] = "hold_overruns",
+		[BUS_STAT_CHANGES] = "changes",
+		[BUS_STAT_CHANGES_ASKED] = "changes_asked",
+		[BUS_STAT_CHANGES_HELD] = "changes_held",
+		[BUS_STAT_CHANGES_OVERRUN] = "changes_overrun",
 	};
 
 	return names[stat];

@@ -14,11 +14,12 @@
 #ifndef REALTIME_BUS_FRAME_H
 #define REALTIME_BUS_FRAME_H
 
+#include "proto/cursor.h"
 #include "proto/proto.h"
 
 #include <signal.h>
 
-#define BUS_VERSION 3
+#define BUS_VERSION 4
 #define BUS_FD 3				/* descriptor that a program inherits */
 #define BUS_HEADER_BYTES 8
 
@@ -45,7 +46,7 @@ typedef enum BusFrameType
 	/* hub to program */
 	BUS_CONFIG = 1,				/* BusHello, then key NUL value NUL ... */
 	BUS_MESSAGE = 2,			/* BusMessageHead, then a WAL record body */
-	BUS_INTEREST_ACK = 3,		/* u64: all interest up to this seq holds */
+	BUS_INTEREST_ACK = 3,		/* BusInterestAck */
 	BUS_GAP = 4,				/* u64 new epoch, then reason text: messages
 								 * were lost, every client must reconnect */
 	BUS_SHUTDOWN = 5,			/* reason text: close clients (1012) and end */
@@ -112,9 +113,7 @@ typedef struct BusHello
 /* Fixed part of BUS_MESSAGE. */
 typedef struct BusMessageHead
 {
-	uint64		commit_lsn;		/* end of the commit record */
-	uint32		index;			/* n-th message of its transaction, from 0 */
-	uint32		reserved;		/* zero */
+	Place		place;			/* its commit, and its number there */
 	int64		committed_at;	/* microseconds since 2000-01-01 UTC */
 } BusMessageHead;
 
@@ -126,6 +125,13 @@ typedef struct BusInterest
 	uint8		is_private;		/* which of the two rooms of that name */
 	uint8		reserved[6];	/* zero */
 } BusInterest;
+
+/* BUS_INTEREST_ACK. */
+typedef struct BusInterestAck
+{
+	uint64		seq;			/* all interest up to this one holds */
+	Place		place;			/* what follows on the bus is behind it */
+} BusInterestAck;
 
 /*
  * Fixed part of BUS_JOB and BUS_RUN.  Whoever asks chooses the id, and gets it
@@ -220,6 +226,17 @@ typedef enum BusStat
 	BUS_STAT_PRESENCE_LIMITED,	/* channels closed for too many or too large */
 	BUS_STAT_PRESENCE_STATES,	/* presence_state queued to a client */
 	BUS_STAT_PRESENCE_DIFFS,	/* presence_diff queued to a client */
+	BUS_STAT_HISTORY_PAGES,		/* asked of the executors */
+	BUS_STAT_RECOVERED,			/* joins that got all they had missed */
+	BUS_STAT_NOT_RECOVERED,		/* joins that could not */
+	BUS_STAT_REPLAYED,			/* messages of history queued to a client */
+	BUS_STAT_HOLD_OVERRUNS,		/* times too much came while history was read */
+	BUS_STAT_CHANGES,			/* postgres_changes queued to a client */
+	BUS_STAT_CHANGES_ASKED,		/* verdicts asked of the executors: client times
+								 * change */
+	BUS_STAT_CHANGES_HELD,		/* gauge: changes that wait for a verdict, each
+								 * counted for every channel */
+	BUS_STAT_CHANGES_OVERRUN,	/* channels ended because too many waited */
 	BUS_STAT_COUNT
 } BusStat;
 
@@ -242,6 +259,7 @@ extern void bus_frame_header(char *dst, BusFrameType type, size_t length);
  */
 extern bool bus_decode_hello(Slice body, BusHello *hello, Slice *settings) RT_MUSTCHECK;
 extern bool bus_decode_message(Slice body, BusMessageHead *head, Slice *record) RT_MUSTCHECK;
+extern bool bus_decode_interest_ack(Slice body, BusInterestAck *ack) RT_MUSTCHECK;
 extern bool bus_decode_interest(Slice body, BusInterest *interest, Slice *topic) RT_MUSTCHECK;
 extern bool bus_decode_job(Slice body, BusJob *job, Slice *rest) RT_MUSTCHECK;
 extern bool bus_decode_result(Slice body, BusResult *result, Slice *rest) RT_MUSTCHECK;

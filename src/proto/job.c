@@ -17,6 +17,9 @@
 
 #define ROLE_MAX_BYTES (NAMEDATALEN - 1)
 
+StaticAssertDecl(sizeof(HistoryHead) == 64, "HistoryHead is padded");
+StaticAssertDecl(sizeof(HistoryReply) == 40, "HistoryReply is padded");
+
 typedef struct AuthoriseHead
 {
 	uint8		wanted;
@@ -223,4 +226,81 @@ job_decode_position(Slice body, PositionReply *reply)
 {
 	return take_head(&body, reply, sizeof(*reply)) && body.len == 0 &&
 		reply->found <= 1;
+}
+
+/*
+ * HistoryJob.
+ */
+bool
+job_encode_history(Bytes *out, const HistoryJob *job)
+{
+	return bytes_append(out, &job->head, sizeof(job->head)) &&
+		bytes_append_slice(out, job->topic);
+}
+
+/*
+ * HistoryJob, checked.
+ */
+bool
+job_decode_history(Slice body, HistoryJob *job)
+{
+	HistoryHead *head = &job->head;
+
+	if (!take_head(&body, head, sizeof(*head)))
+		return false;
+	job->topic = body;
+	return (head->kind == HISTORY_RESUME || head->kind == HISTORY_REPLAY) &&
+		head->is_private <= 1 && head->is_first <= 1 && head->reserved == 0 &&
+		(head->kind == HISTORY_REPLAY ? head->limit >= 1 : head->after.place.lsn != 0) &&
+		job->topic.len >= 1 && job->topic.len <= TOPIC_MAX_BYTES && is_text(job->topic);
+}
+
+/*
+ * One message of a HistoryReply: its length, its head, its record.
+ */
+bool
+job_encode_history_entry(Bytes *out, const BusMessageHead *head, const WalMessage *message)
+{
+	uint32		len = (uint32) wal_record_size(message);
+	size_t		before = out->len;
+
+	if (!bytes_append(out, &len, sizeof(len)) || !bytes_append(out, head, sizeof(*head)) ||
+		!bytes_reserve(out, len))
+	{
+		out->len = before;
+		return false;
+	}
+	wal_record_encode(message, out->data + out->len);
+	out->len += len;
+	return true;
+}
+
+/*
+ * HistoryReply; its messages are looked at one by one.
+ */
+bool
+job_decode_history_reply(Slice body, HistoryReply *reply, Slice *entries)
+{
+	if (!take_head(&body, reply, sizeof(*reply)))
+		return false;
+	*entries = body;
+	return HISTORY_VERDICT_VALID(reply->verdict) && reply->complete <= 1 &&
+		(reply->reserved[0] | reply->reserved[1]) == 0 &&
+		(reply->verdict == HISTORY_FOUND || reply->count == 0);
+}
+
+/*
+ * The next message.
+ */
+bool
+job_next_history_entry(Slice *entries, BusMessageHead *head, WalMessage *message)
+{
+	uint32		len;
+	Slice		record;
+
+	return take_head(entries, &len, sizeof(len)) &&
+		take_head(entries, head, sizeof(*head)) &&
+		take(entries, len, &record) &&
+		wal_record_decode(record.data, record.len, message) &&
+		message->kind == WAL_MESSAGE_BROADCAST;
 }

@@ -15,7 +15,9 @@
 #ifndef REALTIME_JOB_H
 #define REALTIME_JOB_H
 
+#include "proto/bus_frame.h"
 #include "proto/bytes.h"
+#include "proto/wal_record.h"
 
 #define JOB_MAX_BODY (64 * 1024)	/* of one that a gateway asks for */
 
@@ -25,13 +27,13 @@ typedef enum JobKind
 	JOB_CALL = 2,				/* CallJob -> CallReply */
 	JOB_COMMITS = 3,			/* CommitsHead, CommitEntry[] -> empty */
 	JOB_POSITION = 4,			/* empty -> PositionReply */
+	JOB_HISTORY = 5,			/* HistoryJob -> HistoryReply */
 	JOB_SUBSCRIBE = 6,			/* these two: proto/change_job.h */
 	JOB_VISIBLE = 7
 } JobKind;
 
 #define JOB_KINDS (JOB_VISIBLE + 1)
-#define JOB_KIND_VALID(kind) \
-	((kind) >= JOB_AUTHORISE && (kind) < JOB_KINDS && (kind) != 5)
+#define JOB_KIND_VALID(kind) ((kind) >= JOB_AUTHORISE && (kind) < JOB_KINDS)
 
 typedef enum JobOutcome
 {
@@ -95,6 +97,65 @@ typedef struct CallReply
 	Slice		body;			/* JSON */
 } CallReply;
 
+/*
+ * Stored messages of a topic, in the order of their commits.  Which ones:
+ *
+ *	  HISTORY_RESUME	all behind a cursor, a page at a time
+ *	  HISTORY_REPLAY	the newest ones, `limit` at most, of those inserted at
+ *						`since` or later
+ *
+ * and in either case none behind `until`, which the hub fills in when it gets
+ * the job: what is behind it comes over the bus after that.
+ */
+typedef enum HistoryKind
+{
+	HISTORY_RESUME = 1,
+	HISTORY_REPLAY = 2
+} HistoryKind;
+
+typedef struct HistoryHead
+{
+	uint8		kind;			/* HistoryKind */
+	uint8		is_private;		/* which of the two rooms of that name */
+	uint8		is_first;		/* of a resume: its first page */
+	uint8		reserved;		/* zero */
+	uint32		limit;			/* of a replay, at least 1 */
+	Cursor		after;			/* of a resume */
+	int64		since;			/* of a replay: microseconds since 2000-01-01 UTC */
+	/* by the hub, zero before */
+	Place		until;
+	uint64		newest_lsn;		/* on a standby: of the newest commit that
+								 * realtime.commits has to have; else 0 */
+} HistoryHead;
+
+typedef struct HistoryJob
+{
+	HistoryHead head;
+	Slice		topic;			/* without TOPIC_PREFIX, 1..TOPIC_MAX_BYTES */
+} HistoryJob;
+
+typedef enum HistoryVerdict
+{
+	HISTORY_FOUND = 0,			/* the messages follow */
+	HISTORY_EXPIRED = 1,		/* some are not kept any more */
+	HISTORY_EPOCH = 2,			/* some may have been lost */
+	HISTORY_DIVERGED = 3,		/* the cursor is of a history that is not ours */
+	HISTORY_LIMIT = 4,			/* they are more than is allowed */
+	HISTORY_NOT_YET = 5			/* a standby has to wait for its primary */
+} HistoryVerdict;
+
+#define HISTORY_VERDICT_VALID(verdict) ((verdict) <= HISTORY_NOT_YET)
+
+typedef struct HistoryReply
+{
+	uint8		verdict;		/* HistoryVerdict */
+	uint8		complete;		/* 1 = there are no more up to `until` */
+	uint8		reserved[2];	/* zero */
+	uint32		count;			/* messages that follow: 0 unless FOUND */
+	Place		until;			/* as in the job */
+	Place		last;			/* if not complete: where to go on */
+} HistoryReply;
+
 /* Commits to be recorded in realtime.commits, in the order of their LSNs. */
 typedef struct CommitsHead
 {
@@ -110,8 +171,11 @@ typedef struct CommitEntry
 								 * what commits later */
 	uint64		xid;			/* full id of the top-level transaction */
 	int64		committed_at;	/* microseconds since 2000-01-01 UTC */
+	int64		first_at;		/* least inserted_at of its messages, likewise */
 	uint32		messages;		/* it has, at least one */
-	uint32		reserved;		/* zero */
+	uint32		is_early;		/* 1 = first_at or committed_at is long before
+								 * the committed_at of one that was committed
+								 * before it; else 0 */
 } CommitEntry;
 
 /* The newest row of realtime.commits. */
@@ -128,6 +192,11 @@ typedef struct PositionReply
 extern bool job_encode_authorise(Bytes *out, const AuthoriseJob *job);
 extern bool job_encode_call(Bytes *out, const CallJob *job);
 extern bool job_encode_call_reply(Bytes *out, const CallReply *reply);
+extern bool job_encode_history(Bytes *out, const HistoryJob *job);
+
+/* Append one message to a HistoryReply. */
+extern bool job_encode_history_entry(Bytes *out, const BusMessageHead *head,
+									 const WalMessage *message);
 
 /*
  * Decoders; the slices point into body.  False if a length or a value is not
@@ -140,6 +209,12 @@ extern bool job_decode_call_reply(Slice body, CallReply *reply) RT_MUSTCHECK;
 extern bool job_decode_rights(Slice body, uint8 *rights) RT_MUSTCHECK;
 extern bool job_decode_commits(Slice body, CommitsHead *head, Slice *entries) RT_MUSTCHECK;
 extern bool job_decode_position(Slice body, PositionReply *reply) RT_MUSTCHECK;
+extern bool job_decode_history(Slice body, HistoryJob *job) RT_MUSTCHECK;
+extern bool job_decode_history_reply(Slice body, HistoryReply *reply, Slice *entries) RT_MUSTCHECK;
+
+/* Take the next message of a HistoryReply off *entries; false if there is none. */
+extern bool job_next_history_entry(Slice *entries, BusMessageHead *head,
+								   WalMessage *message) RT_MUSTCHECK;
 
 /* n-th entry of what job_decode_commits() gave; n < head.count. */
 extern void job_commit_entry(Slice entries, uint32 n, CommitEntry *entry);

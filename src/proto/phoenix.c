@@ -248,6 +248,8 @@ phx_join_parse(Slice payload, PhxJoin *join)
 	join->broadcast_ack = get_bool(join->broadcast, "ack", &valid);
 	join->broadcast_self = get_bool(join->broadcast, "self", &valid);
 	join->replication_ready = get_bool(join->broadcast, "replication_ready", &valid);
+	join->replay = get_typed(join->broadcast, "replay", JSLICE_OBJECT, &valid);
+	join->resume = get_typed(join->broadcast, "resume", JSLICE_STRING, &valid);
 	presence = get_typed(config, "presence", JSLICE_OBJECT, &valid);
 	join->presence_enabled = get_bool(presence, "enabled", &valid);
 	join->presence_key = get_presence_key(presence, &valid);

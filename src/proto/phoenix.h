@@ -82,6 +82,8 @@ typedef struct PhxJoin
 	Slice		postgres_changes;	/* raw JSON array, or empty */
 	Slice		access_token;	/* raw JSON string, or empty */
 	Slice		broadcast;		/* raw config.broadcast object, or empty */
+	Slice		replay;			/* raw config.broadcast.replay, or empty */
+	Slice		resume;			/* raw JSON string, or empty */
 } PhxJoin;
 
 /*

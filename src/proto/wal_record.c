@@ -24,8 +24,9 @@
 #define OFF_INSERTED_AT 12
 #define OFF_ID 20
 #define OFF_TOP_XID 36
+#define OFF_NUMBER 44
 
-StaticAssertDecl(OFF_TOP_XID + sizeof(uint64) == WAL_RECORD_HEAD_BYTES,
+StaticAssertDecl(OFF_NUMBER + sizeof(uint32) == WAL_RECORD_HEAD_BYTES,
 				 "head of a WAL record has another size");
 
 /*
@@ -57,6 +58,7 @@ wal_record_encode(const WalMessage *msg, char *dst)
 	memcpy(dst + OFF_INSERTED_AT, &msg->inserted_at, sizeof(msg->inserted_at));
 	memcpy(dst + OFF_ID, msg->id, MESSAGE_ID_BYTES);
 	memcpy(dst + OFF_TOP_XID, &msg->top_xid, sizeof(msg->top_xid));
+	memcpy(dst + OFF_NUMBER, &msg->number, sizeof(msg->number));
 
 	if (msg->topic.len > 0)
 		memcpy(p, msg->topic.data, msg->topic.len);
@@ -131,6 +133,9 @@ wal_record_decode(const char *data, size_t len, WalMessage *msg)
 	memcpy(&msg->inserted_at, data + OFF_INSERTED_AT, sizeof(msg->inserted_at));
 	memcpy(msg->id, data + OFF_ID, MESSAGE_ID_BYTES);
 	memcpy(&msg->top_xid, data + OFF_TOP_XID, sizeof(msg->top_xid));
+	memcpy(&msg->number, data + OFF_NUMBER, sizeof(msg->number));
+	if ((msg->kind == WAL_MESSAGE_BROADCAST) != (msg->number > 0))
+		return false;
 
 	data += WAL_RECORD_HEAD_BYTES;
 	msg->topic = slice_make(data, topic_len);

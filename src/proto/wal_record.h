@@ -9,7 +9,7 @@
  *
  *	  body   version u8 | kind u8 | flags u8 | event_len u8
  *			 | topic_len u16 | origin u16 | payload_len u32
- *			 | inserted_at i64 | id 16 bytes | top_xid u64
+ *			 | inserted_at i64 | id 16 bytes | top_xid u64 | number u32
  *			 | topic | event | payload
  *	  seal   32 bytes
  *
@@ -26,8 +26,8 @@
 #include "proto/proto.h"
 
 #define WAL_RECORD_PREFIX "realtime"	/* of the logical message */
-#define WAL_RECORD_VERSION 1
-#define WAL_RECORD_HEAD_BYTES 44
+#define WAL_RECORD_VERSION 2
+#define WAL_RECORD_HEAD_BYTES 48
 #define WAL_RECORD_SEAL_BYTES 32
 #define MESSAGE_ID_BYTES 16
 
@@ -60,6 +60,8 @@ typedef struct WalMessage
 	uint64		top_xid;		/* full id of the top-level transaction */
 	int64		inserted_at;	/* microseconds since 2000-01-01 UTC */
 	uint8		id[MESSAGE_ID_BYTES];	/* realtime.messages.id; of a broadcast */
+	uint32		number;			/* among the broadcasts of its transaction, from
+								 * 1; 0 of any other kind */
 	/* of a broadcast or a cast; of a change the payload only; else empty */
 	Slice		topic;			/* without TOPIC_PREFIX, 1..TOPIC_MAX_BYTES */
 	Slice		event;			/* up to EVENT_MAX_BYTES; may be empty in a cast */

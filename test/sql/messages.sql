@@ -102,6 +102,23 @@ SELECT test.failure(format('INSERT INTO realtime.messages SELECT m.* FROM realti
 -- a row keeps its own when it moves
 UPDATE realtime.messages SET xid = xid, inserted_at = '2001-01-01' WHERE topic = 'own xid';
 SELECT count(*), bool_and(xid = :'xid') AS its_own FROM realtime.messages WHERE topic = 'own xid';
+
+-- number counts the messages of a transaction, and is in the WAL as well
+SELECT pg_current_wal_insert_lsn() AS numbered \gset
+BEGIN;
+INSERT INTO realtime.messages (topic, extension, event, payload) VALUES ('number', 'broadcast', 'a', '{}'), ('number', 'broadcast', 'b', '{}');
+SAVEPOINT s;
+SELECT realtime.send('{}', 'rolled back', 'number', false);
+ROLLBACK TO s;
+SELECT realtime.send('{}', 'c', 'number', false);
+COMMIT;
+SELECT realtime.send('{}', 'd', 'number', false);
+SELECT m.event, m.number, r.number = m.number AS in_the_wal
+FROM realtime.messages m JOIN test.published_raw(:'numbered') r USING (id) WHERE m.topic = 'number' ORDER BY m.xid::text::bigint, m.number;
+SELECT test.failure($$INSERT INTO realtime.messages (topic, extension, event, payload, number) VALUES ('number', 'broadcast', 'ev', '{}', 1)$$);
+SELECT test.failure($$INSERT INTO realtime.messages (topic, extension, event, payload, number) VALUES ('number', 'broadcast', 'ev', '{}', realtime.message_number() + 1)$$);
+SELECT test.failure($$UPDATE realtime.messages SET number = number + 1 WHERE topic = 'number'$$);
+DELETE FROM realtime.messages WHERE topic = 'number';
 -- ... and what an UPDATE that failed left behind is of no use for another one
 BEGIN;
 INSERT INTO realtime.messages (id, topic, extension, event, payload, inserted_at)

@@ -23,7 +23,7 @@ CREATE FUNCTION test.little_endian(b bytea, at integer, bytes integer) RETURNS b
 -- as src/proto/wal_record.h describes them.
 CREATE FUNCTION test.published_raw(since pg_lsn,
 		OUT lsn pg_lsn, OUT version integer, OUT kind integer, OUT flags integer, OUT origin bigint,
-		OUT inserted_at timestamptz, OUT id uuid, OUT top_xid bigint,
+		OUT inserted_at timestamptz, OUT id uuid, OUT top_xid bigint, OUT number bigint,
 		OUT topic text, OUT event text, OUT payload bytea, OUT seal bytea)
 	RETURNS SETOF record LANGUAGE sql
 	AS $$
@@ -32,11 +32,11 @@ CREATE FUNCTION test.published_raw(since pg_lsn,
 		   CASE test.little_endian(b, 12, 8) WHEN 9223372036854775807 THEN 'infinity'
 		   ELSE '2000-01-01 00:00:00+00'::timestamptz + test.little_endian(b, 12, 8) * interval '1 microsecond' END,
 		   encode(substr(b, 21, 16), 'hex')::uuid,
-		   test.little_endian(b, 36, 8),
-		   convert_from(substr(b, 45, topic_len), 'UTF8'),
-		   convert_from(substr(b, 45 + topic_len, event_len), 'UTF8'),
-		   substr(b, 45 + topic_len + event_len, payload_len),
-		   substr(b, 45 + topic_len + event_len + payload_len)
+		   test.little_endian(b, 36, 8), test.little_endian(b, 44, 4),
+		   convert_from(substr(b, 49, topic_len), 'UTF8'),
+		   convert_from(substr(b, 49 + topic_len, event_len), 'UTF8'),
+		   substr(b, 49 + topic_len + event_len, payload_len),
+		   substr(b, 49 + topic_len + event_len + payload_len)
 	FROM pg_get_wal_records_info(since, pg_current_wal_flush_lsn()) r,
 		 LATERAL (SELECT decode(replace(split_part(r.description, 'bytes): ', 2), ' ', ''), 'hex')) d(b),
 		 LATERAL (SELECT get_byte(b, 3), test.little_endian(b, 4, 2)::integer,

@@ -21,7 +21,18 @@ sub answer
 {
 	my ($client, @message) = @_;
 	$client->push_message(@message);
-	return $client->next_message(5);
+	return without_cursor($client->next_message(5));
+}
+
+# A message without the cursor that each successful join is answered with, which
+# nobody can foresee.
+sub without_cursor
+{
+	my ($message) = @_;
+	my $response = $message && ref $message->{payload} ? $message->{payload}{response} : undef;
+
+	delete $response->{cursor} if ref $response && ($response->{cursor} // '') =~ /^[-\w]{32}$/;
+	return $message;
 }
 
 for my $vsn ('2.0.0', '1.0.0')
@@ -113,7 +124,7 @@ for my $vsn ('2.0.0', '1.0.0')
 	my $second = answer($client, '77', '77', 'realtime:room', 'phx_join', $config);
 	is_deeply([ $second->{event}, $second->{ref} ], [ 'phx_close', $join_ref ],
 		"$vsn: a duplicate join closes the old channel under its own ref");
-	is_deeply($client->next_message(5)->{payload}, $ok_join, "$vsn: and then is answered");
+	is_deeply(without_cursor($client->next_message(5))->{payload}, $ok_join, "$vsn: and then is answered");
 	$server->publish('room', 1);
 	is($client->broadcast->{payload}{n}, 1, "$vsn: the new channel hears");
 	is($client->broadcast(0), undef, "$vsn: once");

@@ -160,7 +160,7 @@ test_hello(void)
 static void
 test_message(void)
 {
-	BusMessageHead head = {.commit_lsn = 1,.index = 2,.committed_at = 3};
+	BusMessageHead head = {.place = {1, 2, 3},.committed_at = 4};
 	BusMessageHead got;
 	Slice		record = slice_make(NULL, 0);
 	Slice		body = body_of(&head, sizeof(head), B("record"));
@@ -169,9 +169,22 @@ test_message(void)
 	is_text(record, "record", "and its record");
 	ok(!bus_decode_message(slice_make(body.data, sizeof(head) - 1), &got, &record), "too short");
 	release(body);
-	head.reserved = 1;
-	body = body_of(&head, sizeof(head), B("record"));
-	ok(!bus_decode_message(body, &got, &record), "a reserved field is set");
+}
+
+/* BUS_INTEREST_ACK. */
+static void
+test_interest_ack(void)
+{
+	BusInterestAck ack = {.seq = 7,.place = {1, 2, PLACE_WHOLE}};
+	BusInterestAck got;
+	Slice		body = body_of(&ack, sizeof(ack), B(""));
+
+	ok(bus_decode_interest_ack(body, &got) && memcmp(&got, &ack, sizeof(ack)) == 0,
+	   "an acknowledgement");
+	ok(!bus_decode_interest_ack(slice_make(body.data, sizeof(ack) - 1), &got), "too short");
+	release(body);
+	body = body_of(&ack, sizeof(ack), B("x"));
+	ok(!bus_decode_interest_ack(body, &got), "too long");
 	release(body);
 }
 
@@ -334,6 +347,7 @@ main(void)
 	test_headers();
 	test_hello();
 	test_message();
+	test_interest_ack();
 	test_interest();
 	test_job();
 	test_result();

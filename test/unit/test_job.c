@@ -320,6 +320,107 @@ test_position(void)
 	release(body);
 }
 
+/* HistoryJob. */
+static void
+test_history(void)
+{
+	HistoryJob	job = {.head = {.kind = HISTORY_RESUME,.is_private = 1,.is_first = 1,
+			.after = {5, {6, 7, 8}}
+	},.topic = B("room")};
+	HistoryJob	got;
+	Bytes		encoded;
+	Slice		body;
+	int			refused = 0;
+
+	bytes_init(&encoded);
+	ok(job_encode_history(&encoded, &job), "a question about history");
+	body = exact(bytes_slice(&encoded));
+	ok(job_decode_history(body, &got) && memcmp(&got.head, &job.head, sizeof(job.head)) == 0,
+	   "decodes");
+	is_text(got.topic, "room", "with its topic");
+	for (size_t len = 0; len <= sizeof(HistoryHead); len++)
+		refused += !job_decode_history(slice_make(body.data, len), &got);
+	is_int(refused, sizeof(HistoryHead) + 1, "cut anywhere before that");
+	release(body);
+	bytes_free(&encoded);
+
+#define REFUSED(change, what) \
+	do { \
+		HistoryJob	bad = job; \
+		change; \
+		(void) job_encode_history(&encoded, &bad); \
+		ok(!job_decode_history(bytes_slice(&encoded), &got), what); \
+		bytes_free(&encoded); \
+	} while (0)
+
+	REFUSED(bad.head.kind = 0, "no kind");
+	REFUSED(bad.head.kind = 3, "an unknown kind");
+	REFUSED(bad.head.is_private = 2, "a room that is neither");
+	REFUSED(bad.head.is_first = 2, "not quite the first");
+	REFUSED(bad.head.reserved = 1, "a reserved field");
+	REFUSED(bad.head.after.place.lsn = 0, "behind nothing");
+	REFUSED(bad.head.kind = HISTORY_REPLAY, "a replay of no messages");
+	REFUSED(bad.topic = B("a\0b"), "a topic with a NUL");
+	REFUSED(bad.topic = B("\xff"), "a topic that is no text");
+#undef REFUSED
+}
+
+/* HistoryReply. */
+static void
+test_history_reply(void)
+{
+	HistoryReply reply = {.verdict = HISTORY_FOUND,.complete = 1,.count = 2,.until = {9, 1, 2}};
+	HistoryReply got;
+	BusMessageHead head = {{3, 1, 4}, 5};
+	BusMessageHead got_head;
+	WalMessage	message = {.kind = WAL_MESSAGE_BROADCAST,.number = 4,.topic = B("t"),
+		.event = B("e"),.payload = B("{}")};
+	WalMessage	got_message;
+	Bytes		encoded;
+	Slice		body;
+	Slice		entries;
+	bool		good = true;
+	size_t		whole;
+
+	bytes_init(&encoded);
+	bytes_append(&encoded, &reply, sizeof(reply));
+	for (int i = 0; i < 2; i++)
+		good = job_encode_history_entry(&encoded, &head, &message) && good;
+	ok(good, "a page of two messages");
+	body = exact(bytes_slice(&encoded));
+	ok(job_decode_history_reply(body, &got, &entries) && memcmp(&got, &reply, sizeof(reply)) == 0,
+	   "decodes");
+	whole = entries.len;
+	for (int i = 0; i < 2; i++)
+	{
+		ok(job_next_history_entry(&entries, &got_head, &got_message) &&
+		   memcmp(&got_head, &head, sizeof(head)) == 0, "and so does a message");
+		is_text(got_message.event, "e", "with its event");
+	}
+	ok(entries.len == 0 && !job_next_history_entry(&entries, &got_head, &got_message), "no more");
+	for (size_t len = 0; len < whole / 2; len++)
+	{
+		Slice		part = exact(slice_make(body.data + sizeof(reply), len));
+		Slice		rest = part;
+
+		good = good && !job_next_history_entry(&rest, &got_head, &got_message);
+		release(part);
+	}
+	ok(good, "cut anywhere");
+	release(body);
+
+	reply.verdict = HISTORY_LIMIT;
+	ok(!job_decode_history_reply(slice_make((char *) &reply, sizeof(reply)), &got, &entries),
+	   "a refusal with messages");
+	reply.count = 0;
+	ok(job_decode_history_reply(slice_make((char *) &reply, sizeof(reply)), &got, &entries),
+	   "a refusal");
+	reply.verdict = HISTORY_NOT_YET + 1;
+	ok(!job_decode_history_reply(slice_make((char *) &reply, sizeof(reply)), &got, &entries),
+	   "an unknown verdict");
+	bytes_free(&encoded);
+}
+
 int
 main(void)
 {
@@ -329,5 +430,7 @@ main(void)
 	test_rights();
 	test_commits();
 	test_position();
+	test_history();
+	test_history_reply();
 	return done_testing();
 }

@@ -21,6 +21,7 @@ sample(void)
 	msg.flags = WAL_MESSAGE_PRIVATE;
 	msg.origin = 0xBEEF;
 	msg.top_xid = UINT64CONST(0x0000000512345678);
+	msg.number = 7;
 	msg.inserted_at = INT64CONST(-815000000123456);
 	for (int i = 0; i < MESSAGE_ID_BYTES; i++)
 		msg.id[i] = (uint8) (0xF0 + i);
@@ -53,7 +54,8 @@ round_trip(const WalMessage *msg, const char *name)
 	{
 		ok(got.kind == msg->kind && got.flags == msg->flags && got.origin == msg->origin,
 		   "kind, flags, origin");
-		ok(got.top_xid == msg->top_xid && got.inserted_at == msg->inserted_at, "xid and time");
+		ok(got.top_xid == msg->top_xid && got.number == msg->number &&
+		   got.inserted_at == msg->inserted_at, "xid, number and time");
 		ok(memcmp(got.id, msg->id, MESSAGE_ID_BYTES) == 0, "id");
 		is_bytes(got.topic, msg->topic, "topic");
 		is_bytes(got.event, msg->event, "event");
@@ -156,6 +158,12 @@ test_limits(void)
 	ok(!wal_record_decode(body.data, body.len, &got), "no topic");
 	release(body);
 
+	msg = sample();
+	msg.number = 0;
+	body = encode(&msg);
+	ok(!wal_record_decode(body.data, body.len, &got), "no number");
+	release(body);
+
 	/* event and payload swap a byte of length: all sums stay as they are */
 	msg = sample();
 	msg.event.len--;
@@ -173,6 +181,7 @@ test_agents_changed(void)
 	Slice		body;
 
 	msg.kind = WAL_MESSAGE_AGENTS_CHANGED;
+	msg.number = 0;
 	msg.topic = msg.event = msg.payload = slice_make(NULL, 0);
 	round_trip(&msg, "agents have changed");
 	ok(!decodes_with(&msg, 1, WAL_MESSAGE_BROADCAST), "a broadcast without topic and event");
@@ -195,6 +204,7 @@ test_cast(void)
 	Slice		body;
 
 	msg.kind = WAL_MESSAGE_CAST;
+	msg.number = 0;
 	round_trip(&msg, "a cast");
 	msg.event = slice_make(NULL, 0);
 	round_trip(&msg, "without event");
@@ -215,6 +225,7 @@ test_change(void)
 	WalMessage	msg = sample();
 
 	msg.kind = WAL_MESSAGE_CHANGE;
+	msg.number = 0;
 	msg.flags = 0;
 	msg.topic = msg.event = slice_make(NULL, 0);
 	round_trip(&msg, "a change");

@@ -1,0 +1,426 @@
+/*-------------------------------------------------------------------------
+ *
+ * history.c
+ *	  Stored messages of a topic, for those who come back or ask for the past.
+ *
+ * What a client may hear is decided per topic, when it joins (authorise.c), so
+ * what it has missed is read without row-level security, as the table's owner:
+ * a row that was heard by all who were there is not kept from one who was away.
+ * The statements are ours, no client has a say in them, and nothing of a client's
+ * is called.
+ *
+ * Order is that of realtime.commits, which the hub has made sure to be complete
+ * up to where is read (hub/seam.c).  The index on messages is by time, so the
+ * time has to be found from which on all messages were inserted that committed
+ * behind the cursor: a little before its commit, or where some of these commits
+ * are early (hub/recorder.c), before the earliest of them.
+ *
+ * If messages from that time on have been dropped (realtime.horizon), not all
+ * can be told, and none are.  That is looked at last, with a snapshot of its own:
+ * by then the partitions are locked.
+ *
+ * A page ends with PAGE_MESSAGES or PAGE_BYTES, but has one message at least.
+ *
+ * src/exec/history.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/pg_lsn.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "utils/xid8.h"
+
+#include "api/message_row.h"
+#include "exec/extension_object.h"
+#include "exec/history.h"
+#include "exec/kept_plan.h"
+#include "guc.h"
+
+#define PAGE_MESSAGES 1000
+#define PAGE_BYTES (256 * 1024)
+#define FETCH_ROWS 50
+
+/* Clocks of commits and of messages may differ by that much, see recorder.c. */
+#define EARLY_INTERVAL "interval '10 s'"
+
+/* Rows of messages that are heard, with the commits that they came with. */
+#define HEARD_FROM \
+	" FROM realtime.messages m JOIN realtime.commits c ON c.xid = m.xid" \
+	" WHERE m.topic = $1 AND m.private = $2 AND m.extension = '" EXTENSION_BROADCAST "'" \
+	" AND NOT m.skip_broadcast AND (m.expires_at IS NULL OR m.expires_at > pg_catalog.now())" \
+	" AND c.lsn <= $3 AND m.inserted_at >= $4"
+
+#define COLUMNS \
+	"SELECT c.lsn, m.number, c.timeline, c.committed_at, m.id, m.inserted_at," \
+	" m.event, m.payload, m.binary_payload, m.xid"
+
+#define BEHIND_CURSOR \
+	HEARD_FROM " AND c.committed_at >= $4 AND (c.lsn > $5 OR (c.lsn = $5 AND m.number > $6))"
+
+typedef enum Command
+{
+	COMMAND_NEWEST,				/* is this commit recorded? */
+	COMMAND_BEGIN,				/* since when was what we look for inserted? */
+	COMMAND_PAGE,
+	COMMAND_COUNT,
+	COMMAND_REPLAY,
+	COMMAND_WHOLE				/* is history whole since then? */
+} Command;
+
+#define MAX_PARAMETERS 7
+
+static const struct
+{
+	const char *text;
+	int			nargs;
+	Oid			types[MAX_PARAMETERS];
+}			commands[] = {
+	[COMMAND_NEWEST] = {
+		"SELECT true FROM realtime.commits c WHERE c.lsn >= $1 LIMIT 1",
+		1, {PG_LSNOID}
+	},
+	/* least() leaves out nulls; no commit before the cursor: from the beginning */
+	[COMMAND_BEGIN] = {
+		"SELECT least((SELECT min(e.early_at) FROM realtime.commits e"
+		" WHERE e.early_at IS NOT NULL AND e.lsn >= $1 AND e.lsn <= $2),"
+		" coalesce((SELECT c.committed_at - " EARLY_INTERVAL " FROM realtime.commits c"
+		" WHERE c.lsn <= $1 ORDER BY c.lsn DESC LIMIT 1), '-infinity'))",
+		2, {PG_LSNOID, PG_LSNOID}
+	},
+	[COMMAND_PAGE] = {
+		COLUMNS BEHIND_CURSOR " ORDER BY c.lsn, m.number LIMIT $7",
+		7, {TEXTOID, BOOLOID, PG_LSNOID, TIMESTAMPTZOID, PG_LSNOID, INT8OID, INT8OID}
+	},
+	[COMMAND_COUNT] = {
+		"SELECT count(*) FROM (SELECT" BEHIND_CURSOR " LIMIT $7) heard",
+		7, {TEXTOID, BOOLOID, PG_LSNOID, TIMESTAMPTZOID, PG_LSNOID, INT8OID, INT8OID}
+	},
+	[COMMAND_REPLAY] = {
+		"SELECT * FROM (" COLUMNS HEARD_FROM
+		" ORDER BY m.inserted_at DESC, m.id DESC LIMIT $5) newest ORDER BY lsn, number",
+		5, {TEXTOID, BOOLOID, PG_LSNOID, TIMESTAMPTZOID, INT8OID}
+	},
+	[COMMAND_WHOLE] = {
+		"SELECT true FROM realtime.horizon h WHERE h.dropped_before <= $1",
+		1, {TIMESTAMPTZOID}
+	},
+};
+
+/* A question being answered. */
+typedef struct Reading
+{
+	HistoryJob	job;
+	text	   *topic;
+	TimestampTz begin;			/* nothing to be told was inserted before */
+	HistoryReply reply;
+	Bytes	   *answer;
+} Reading;
+
+/*
+ * The plan of a statement; SPI is connected.
+ */
+static SPIPlanPtr
+plan_of(Command command)
+{
+	static SPIPlanPtr plans[lengthof(commands)];
+
+	if (plans[command] == NULL)
+	{
+		Oid			types[MAX_PARAMETERS];
+
+		memcpy(types, commands[command].types, sizeof(types));
+		plans[command] = kept_plan(commands[command].text, commands[command].nargs, types);
+	}
+	return plans[command];
+}
+
+/*
+ * The first column of the one row that a statement gives; false if it gives
+ * none, or null.
+ */
+static bool
+ask(Command command, Datum *values, Datum *result)
+{
+	bool		isnull;
+	int			rc = SPI_execute_plan(plan_of(command), values, NULL, true, 1);
+
+	if (rc != SPI_OK_SELECT)
+		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(rc));
+	if (SPI_processed == 0)
+		return false;
+	*result = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+	return !isnull;
+}
+
+/*
+ * Out of memory that is not the server's.
+ */
+static void
+check_appended(bool appended)
+{
+	if (!appended)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory")));
+}
+
+/*
+ * A column of a row; errors out on a null that cannot be.
+ */
+static Datum
+column(HeapTuple tuple, TupleDesc desc, int number)
+{
+	bool		isnull;
+	Datum		value = SPI_getbinval(tuple, desc, number, &isnull);
+
+	if (isnull)
+		elog(ERROR, "column %d of a stored message is null", number);
+	return value;
+}
+
+/*
+ * A column that is null or may be toasted.
+ */
+static struct varlena *
+varlena_column(HeapTuple tuple, TupleDesc desc, int number)
+{
+	bool		isnull;
+	Datum		value = SPI_getbinval(tuple, desc, number, &isnull);
+
+	return isnull ? NULL : PG_DETOAST_DATUM(value);
+}
+
+/*
+ * Append a row to the answer, unless it was not published for being no message.
+ */
+static void
+append_row(Reading *reading, HeapTuple tuple, TupleDesc desc)
+{
+	BusMessageHead head = {0};
+	MessageRow	row = {0};
+	WalMessage	message;
+	MessageFault fault;
+
+	head.place.lsn = DatumGetLSN(column(tuple, desc, 1));
+	head.place.number = (uint32) DatumGetInt32(column(tuple, desc, 2));
+	head.place.timeline = (uint32) DatumGetInt32(column(tuple, desc, 3));
+	head.committed_at = DatumGetTimestampTz(column(tuple, desc, 4));
+
+	reading->reply.last = head.place;
+
+	row.topic = reading->topic;
+	row.is_private = reading->job.head.is_private != 0;
+	row.number = (int32) head.place.number;
+	row.id = *DatumGetUUIDP(column(tuple, desc, 5));
+	row.inserted_at = DatumGetTimestampTz(column(tuple, desc, 6));
+	row.event = (text *) varlena_column(tuple, desc, 7);
+	row.payload = (Jsonb *) varlena_column(tuple, desc, 8);
+	row.binary_payload = (bytea *) varlena_column(tuple, desc, 9);
+	if (!message_from_stored_row(&row, &message, &fault))
+		return;
+	message.top_xid = U64FromFullTransactionId(DatumGetFullTransactionId(column(tuple, desc, 10)));
+	check_appended(job_encode_history_entry(reading->answer, &head, &message));
+	reading->reply.count++;
+}
+
+/*
+ * Append what a statement gives, until the page is full; returns the number of
+ * rows, and whether these were all of them in *all.
+ */
+static uint64
+append_rows(Reading *reading, Command command, Datum *values, bool *all)
+{
+	Portal		portal = SPI_cursor_open(NULL, plan_of(command), values, NULL, true);
+	uint64		rows = 0;
+
+	*all = false;
+	while (!*all && reading->answer->len < PAGE_BYTES)
+	{
+		SPI_cursor_fetch(portal, true, FETCH_ROWS);
+		*all = SPI_processed < FETCH_ROWS;
+		for (uint64 i = 0; i < SPI_processed; i++)
+		{
+			if (reading->answer->len >= PAGE_BYTES)
+			{
+				*all = false;
+				break;
+			}
+			append_row(reading, SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
+			rows++;
+		}
+		SPI_freetuptable(SPI_tuptable);
+	}
+	SPI_cursor_close(portal);
+	return rows;
+}
+
+/*
+ * Since when can what we look for have been inserted?
+ */
+static TimestampTz
+find_begin(const HistoryHead *head)
+{
+	Datum		values[] = {LSNGetDatum(head->after.place.lsn), LSNGetDatum(head->until.lsn)};
+	Datum		begin;
+
+	return ask(COMMAND_BEGIN, values, &begin) ? DatumGetTimestampTz(begin) : DT_NOBEGIN;
+}
+
+/*
+ * Is everything kept that was inserted since then?
+ */
+static bool
+is_whole(TimestampTz begin)
+{
+	Datum		value = TimestampTzGetDatum(begin);
+	Datum		result;
+	bool		whole;
+
+	PushActiveSnapshot(GetLatestSnapshot());
+	whole = ask(COMMAND_WHOLE, &value, &result);
+	PopActiveSnapshot();
+	return whole;
+}
+
+/*
+ * A page of what is behind the cursor.
+ */
+static HistoryVerdict
+read_page(Reading *reading)
+{
+	const HistoryHead *head = &reading->job.head;
+	Datum		values[MAX_PARAMETERS];
+	Datum		count;
+	uint64		rows;
+	bool		all;
+
+	reading->begin = find_begin(head);
+	values[0] = PointerGetDatum(reading->topic);
+	values[1] = BoolGetDatum(head->is_private != 0);
+	values[2] = LSNGetDatum(head->until.lsn);
+	values[3] = TimestampTzGetDatum(reading->begin);
+	values[4] = LSNGetDatum(head->after.place.lsn);
+	values[5] = Int64GetDatum(head->after.place.number);
+	values[6] = Int64GetDatum(PAGE_MESSAGES);
+	rows = append_rows(reading, COMMAND_PAGE, values, &all);
+	reading->reply.complete = all && rows < PAGE_MESSAGES;
+
+	if (head->is_first != 0 && !reading->reply.complete)
+	{
+		values[6] = Int64GetDatum((int64) realtime_max_resume_messages + 1);
+		if (ask(COMMAND_COUNT, values, &count) &&
+			DatumGetInt64(count) > realtime_max_resume_messages)
+			return HISTORY_LIMIT;
+	}
+	return is_whole(reading->begin) ? HISTORY_FOUND : HISTORY_EXPIRED;
+}
+
+/*
+ * The newest messages.
+ */
+static HistoryVerdict
+read_newest(Reading *reading)
+{
+	const HistoryHead *head = &reading->job.head;
+	Datum		values[MAX_PARAMETERS];
+	bool		all;
+
+	values[0] = PointerGetDatum(reading->topic);
+	values[1] = BoolGetDatum(head->is_private != 0);
+	values[2] = LSNGetDatum(head->until.lsn);
+	values[3] = TimestampTzGetDatum((TimestampTz) head->since);
+	values[4] = Int64GetDatum(Min((int64) head->limit, (int64) realtime_max_replay_messages));
+	(void) append_rows(reading, COMMAND_REPLAY, values, &all);
+	reading->reply.complete = 1;
+	return HISTORY_FOUND;
+}
+
+/*
+ * Does realtime.commits have what the hub has noted?  Only a standby cannot know.
+ */
+static bool
+is_recorded(const HistoryHead *head)
+{
+	Datum		value = LSNGetDatum(head->newest_lsn);
+	Datum		result;
+
+	return head->newest_lsn == 0 || ask(COMMAND_NEWEST, &value, &result);
+}
+
+/*
+ * Answer.
+ */
+static HistoryVerdict
+read_history(Reading *reading)
+{
+	if (!is_recorded(&reading->job.head))
+		return HISTORY_NOT_YET;
+	if (reading->job.head.kind == HISTORY_RESUME)
+		return read_page(reading);
+	return read_newest(reading);
+}
+
+/*
+ * Be the owner of a table, bound by no policy on it, and call nothing that
+ * would change the session.
+ */
+static void
+become_owner(Oid relid)
+{
+	Relation	rel = relation_open(relid, AccessShareLock);
+
+	SetUserIdAndSecContext(rel->rd_rel->relowner,
+						   SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION |
+						   SECURITY_NOFORCE_RLS);
+	relation_close(rel, NoLock);
+}
+
+/*
+ * JOB_HISTORY.
+ */
+JobOutcome
+history_read(Slice body, Bytes *answer)
+{
+	Reading		reading = {.answer = answer};
+	Oid			messages = extension_table("messages");
+	Oid			save_user;
+	int			save_context;
+	char	   *topic;
+
+	if (!job_decode_history(body, &reading.job))
+		ereport(ERROR,
+				(errcode(ERRCODE_PROTOCOL_VIOLATION),
+				 errmsg("the question is malformed")));
+	if (!OidIsValid(messages))
+		return JOB_UNAVAILABLE;
+	topic = pnstrdup(reading.job.topic.data, reading.job.topic.len);
+	reading.topic = cstring_to_text(pg_any_to_server(topic, (int) reading.job.topic.len, PG_UTF8));
+	check_appended(bytes_append(answer, &reading.reply, sizeof(reading.reply)));
+
+	GetUserIdAndSecContext(&save_user, &save_context);
+	become_owner(messages);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	reading.reply.verdict = (uint8) read_history(&reading);
+	SPI_finish();
+	SetUserIdAndSecContext(save_user, save_context);
+
+	if (reading.reply.verdict != HISTORY_FOUND)
+	{
+		reading.reply.count = 0;
+		reading.reply.complete = 1;
+		answer->len = sizeof(reading.reply);
+	}
+	reading.reply.until = reading.job.head.until;
+	memcpy(answer->data, &reading.reply, sizeof(reading.reply));
+	return JOB_DONE;
+}

@@ -1,0 +1,87 @@
+/*-------------------------------------------------------------------------
+ *
+ * message_frame.c
+ *	  A message as the frame that a client gets.
+ *
+ * supabase.md 2.3 and 4.7.  Next to the id that upstream gives stands our cursor:
+ * who joins with it (config.broadcast.resume) gets what comes behind it.
+ *
+ * src/gateway/message_frame.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "proto/proto.h"
+
+#include "gateway/message_frame.h"
+#include "gateway/place.h"
+
+/*
+ * Append a text.
+ */
+static void
+append(MessageMeta *meta, const char *text, size_t len)
+{
+	Assert(meta->len + len <= sizeof(meta->text));
+	memcpy(meta->text + meta->len, text, len);
+	meta->len += len;
+}
+
+#define APPEND_LITERAL(meta, literal) append(meta, literal, sizeof(literal) - 1)
+
+/*
+ * Append an identifier: 8-4-4-4-12 digits.
+ */
+static void
+append_id(MessageMeta *meta, const uint8 *id)
+{
+	static const char hex[] = "0123456789abcdef";
+	char		text[36];
+	char	   *p = text;
+
+	for (int i = 0; i < MESSAGE_ID_BYTES; i++)
+	{
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			*p++ = '-';
+		*p++ = hex[id[i] >> 4];
+		*p++ = hex[id[i] & 15];
+	}
+	append(meta, text, sizeof(text));
+}
+
+/*
+ * What a stored message says about itself.
+ */
+void
+message_meta_stored(MessageMeta *meta, const WalMessage *message, const Place *place,
+					bool replayed)
+{
+	char		cursor[CURSOR_TEXT_BYTES];
+
+	meta->len = 0;
+	if (replayed)
+		APPEND_LITERAL(meta, "{\"replayed\":true,\"id\":\"");
+	else
+		APPEND_LITERAL(meta, "{\"id\":\"");
+	append_id(meta, message->id);
+	APPEND_LITERAL(meta, "\",\"cursor\":\"");
+	place_write_cursor(place, cursor);
+	append(meta, cursor, sizeof(cursor));
+	APPEND_LITERAL(meta, "\"}");
+}
+
+/*
+ * Append a frame.
+ */
+bool
+message_frame_append(Bytes *out, PhxVersion version, const Topic *topic,
+					 const WalMessage *message, const MessageMeta *meta)
+{
+	Slice		none = slice_make(NULL, 0);
+
+	if ((message->flags & WAL_MESSAGE_WHOLE) != 0)
+		return phx_encode_text(out, version, none, none, topic_full_name(topic),
+							   "broadcast", message->payload);
+	return phx_encode_broadcast(out, version, topic_full_name(topic), message->event,
+								(message->flags & WAL_MESSAGE_BINARY) != 0,
+								message->payload, slice_make(meta->text, meta->len));
+}

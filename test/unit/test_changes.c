@@ -603,10 +603,21 @@ test_join(void)
 	end_turn();
 	check("rows after the answer");
 	c = join(topic, false, 0, false);
-	ok(changes_ready(c->channel), "who comes later need not ask");
-	join_changes_ready(c->channel);
+	ok(!changes_ready(c->channel), "who comes later asks as well");
+	end_turn();
+	is_int(nquestions, 1, "a question of his own");
+	join(topic, false, 0, false);
+	end_turn();
+	is_int(nquestions, 1, "who comes after it was sent");
 	insert_row(false, 4);
-	check("nor wait");
+	answer(0);
+	is_int(c->channel->state, CHANNEL_JOINED, "does not share its answer");
+	end_turn();
+	is_int(nquestions, 1, "but asks again");
+	insert_row(false, 5);
+	settle();
+	insert_row(false, 6);
+	check("rows go on meanwhile");
 	leave_all();
 
 	a = join(topic, false, 0, false);
@@ -732,7 +743,7 @@ test_tables_changed(void)
 	ok(!changes_ready(late->channel), "who joins waits for it");
 	settle();
 	check("then all are");
-	is_int(open->ok_messages, 1, "and hear no more about it");
+	is_int(open->ok_messages, 1, "and hear no more of it");
 	is_int(late->channel->state, CHANNEL_JOINED, "and the join is answered");
 	is_int(unfollowed, 0, "the tables were followed all the time");
 

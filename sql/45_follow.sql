@@ -202,11 +202,9 @@ CREATE FUNCTION realtime.follow(tab text) RETURNS void
 	SET search_path = pg_catalog, pg_temp
 	AS $$
 BEGIN
+	-- its trigger does the rest
 	INSERT INTO realtime.follows VALUES (realtime.followable_table(tab))
 	ON CONFLICT DO NOTHING;
-	IF realtime.follow_tables() > 0 THEN
-		PERFORM realtime.note_tables_changed();
-	END IF;
 END
 $$;
 COMMENT ON FUNCTION realtime.follow(text) IS
@@ -243,20 +241,20 @@ CREATE VIEW realtime.followed_tables AS
 COMMENT ON VIEW realtime.followed_tables IS
 	'tables whose changes clients may listen to';
 
--- A restored row of realtime.follows is a call of realtime.follow().  One that
--- names a table is loaded before the triggers of a dump are made, and what pg_dump
--- loads into the table itself nobody listens to.
-CREATE FUNCTION realtime.restore_follow() RETURNS trigger
+-- Rows come from realtime.follow(), and from dumps that are restored.
+CREATE FUNCTION realtime.follow_inserted() RETURNS trigger
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 	AS $$
 BEGIN
-	PERFORM realtime.follow_tables();
+	IF realtime.follow_tables() > 0 THEN
+		PERFORM realtime.note_tables_changed();
+	END IF;
 	RETURN NULL;
 END
 $$;
-CREATE TRIGGER follows_restore AFTER INSERT ON realtime.follows
-	FOR EACH STATEMENT EXECUTE FUNCTION realtime.restore_follow();
+CREATE TRIGGER follows_inserted AFTER INSERT ON realtime.follows
+	FOR EACH STATEMENT EXECUTE FUNCTION realtime.follow_inserted();
 
 -- The publication is made where it is absent.  It belongs to the user, so pg_dump
 -- writes CREATE PUBLICATION, which would meet the one that the extension has made
@@ -297,7 +295,7 @@ REVOKE EXECUTE ON FUNCTION
 	realtime.attach_capture(regclass, regclass, integer, regprocedure), realtime.detach_capture(oid),
 	realtime.is_own_table(oid), realtime.wanted_captures(), realtime.follow_tables(),
 	realtime.note_command(), realtime.note_drop(), realtime.followable_table(text),
-	realtime.follow(text), realtime.unfollow(text), realtime.restore_follow(), realtime.restore_publication()
+	realtime.follow(text), realtime.unfollow(text), realtime.follow_inserted(), realtime.restore_publication()
 	FROM PUBLIC;
 
 DO $$
@@ -305,8 +303,10 @@ BEGIN
 	IF NOT EXISTS (SELECT FROM pg_publication p WHERE p.pubname = 'supabase_realtime') THEN
 		-- wal_level is of no importance to us
 		SET LOCAL client_min_messages = error;
+		SET LOCAL log_min_messages = error;
 		CREATE PUBLICATION supabase_realtime;
 		SET LOCAL client_min_messages = warning;
+		SET LOCAL log_min_messages = DEFAULT;
 	END IF;
 	PERFORM realtime.follow_tables();
 END

@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
 #include <limits.h>
 
 #include "miscadmin.h"
@@ -48,6 +49,7 @@ char	   *realtime_jwt_secret;
 char	   *realtime_jwt_secret_file;
 char	   *realtime_jwt_jwks;
 char	   *realtime_jwt_roles;
+const ClaimSettings *realtime_claim_settings = NULL;
 char	   *realtime_jwt_audience;
 char	   *realtime_jwt_issuer;
 int			realtime_max_connections;
@@ -63,6 +65,7 @@ int			realtime_max_presence_calls;
 int			realtime_presence_window;
 int			realtime_max_pending_changes;
 
+static char *claim_settings;
 static char *retention;
 static char *topic;
 static char *channel_name;
@@ -94,6 +97,110 @@ static const struct config_enum_entry agent_channels_options[] = {
 	{"require", AGENT_CHANNELS_REQUIRE, false},
 	{NULL, 0, false}
 };
+
+/*
+ * Take blanks away at both ends, in place.
+ */
+static char *
+trimmed(char *text)
+{
+	size_t		len;
+
+	while (*text == ' ')
+		text++;
+	len = strlen(text);
+	while (len > 0 && text[len - 1] == ' ')
+		text[--len] = '\0';
+	return text;
+}
+
+/*
+ * May a claim be the value of this setting?  Custom ones are "class.name"; those
+ * of realtime and of the request say already what they are there for.
+ */
+static bool
+may_be_claimed(const char *name)
+{
+	static const char *const reserved[] = {"realtime.", "request."};
+	bool		at_start = true;
+	bool		dotted = false;
+
+	for (int i = 0; i < (int) lengthof(reserved); i++)
+	{
+		if (pg_strncasecmp(name, reserved[i], strlen(reserved[i])) == 0)
+			return false;
+	}
+	for (const char *p = name; *p != '\0'; p++)
+	{
+		bool		letter = isalpha((unsigned char) *p) || *p == '_';
+
+		if (*p == '.' && !at_start)
+			dotted = at_start = true;
+		else if (letter || (!at_start && (isdigit((unsigned char) *p) || *p == '$')))
+			at_start = false;
+		else
+			return false;
+	}
+	return dotted && !at_start;
+}
+
+/*
+ * Check hook of realtime.claim_settings.  What it leaves is one allocation: the
+ * list, and a copy of the text that its items point into.
+ */
+static bool
+check_claim_settings(char **newval, void **extra, GucSource source)
+{
+	size_t		len = strlen(*newval);
+	size_t		list_size;
+	size_t		most = 1;
+	ClaimSettings *list;
+	char	   *next;
+
+	for (const char *p = *newval; *p != '\0'; p++)
+		most += *p == ',';
+	list_size = offsetof(ClaimSettings, items) + most * sizeof(ClaimSetting);
+	list = guc_malloc(LOG, list_size + len + 1);
+	if (list == NULL)
+		return false;
+	list->count = 0;
+	*extra = list;
+	next = (char *) list + list_size;
+	memcpy(next, *newval, len + 1);
+	if (*trimmed(next) == '\0')
+		return true;
+	while (next != NULL)
+	{
+		char	   *item = next;
+		char	   *equals;
+
+		next = strchr(item, ',');
+		if (next != NULL)
+			*next++ = '\0';
+		equals = strchr(item, '=');
+		if (equals != NULL)
+			*equals = '\0';
+		item = trimmed(item);
+		if (equals == NULL || *trimmed(equals + 1) == '\0' || !may_be_claimed(item))
+		{
+			GUC_check_errdetail("\"%s\" is no setting of a client followed by = and a claim.", item);
+			GUC_check_errhint("For example 'app.anonymous_id=anonymous_id'; names have a dot, and are not those of realtime or of the request.");
+			return false;
+		}
+		list->items[list->count].setting = item;
+		list->items[list->count++].claim = trimmed(equals + 1);
+	}
+	return true;
+}
+
+/*
+ * Assign hook of it.
+ */
+static void
+assign_claim_settings(const char *newval, void *extra)
+{
+	realtime_claim_settings = extra;
+}
 
 /*
  * Read a length of time like '3 days', '12h' or '0' into minutes.
@@ -411,6 +518,11 @@ define_authorization(void)
 							 "Refuse joins to public channels.",
 							 NULL, &realtime_private_only, false,
 							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("realtime.claim_settings",
+							   "Settings that policies read, and the claims that are their values.",
+							   "A list like 'app.anonymous_id=anonymous_id'; only verified claims are used.",
+							   &claim_settings, "",
+							   PGC_SIGHUP, 0, check_claim_settings, assign_claim_settings, NULL);
 	DefineCustomEnumVariable("realtime.agent_channels",
 							 "What happens to joins of agent- and conv- channels whose signature is wrong.",
 							 "'auto' requires the right one as soon as realtime.agents has a row.",

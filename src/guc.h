@@ -42,6 +42,19 @@ typedef enum AgentChannelsMode
 	AGENT_CHANNELS_REQUIRE		/* joins are refused */
 } AgentChannelsMode;
 
+/* A setting that policies read, and the claim that is its value. */
+typedef struct ClaimSetting
+{
+	const char *setting;
+	const char *claim;
+} ClaimSetting;
+
+typedef struct ClaimSettings
+{
+	int			count;
+	ClaimSetting items[FLEXIBLE_ARRAY_MEMBER];
+} ClaimSettings;
+
 /* where and whom to serve */
 extern char *realtime_database;
 extern char *realtime_listen_addresses;
@@ -72,6 +85,7 @@ extern char *realtime_jwt_secret;
 extern char *realtime_jwt_secret_file;
 extern char *realtime_jwt_jwks;
 extern char *realtime_jwt_roles;	/* a list of identifiers */
+extern const ClaimSettings *realtime_claim_settings;	/* NULL = none */
 extern char *realtime_jwt_audience;
 extern char *realtime_jwt_issuer;
 

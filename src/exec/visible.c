@@ -53,6 +53,8 @@ typedef struct Viewing
 	VisibleClient *clients;
 	ChangedRow *rows;
 	RowReader	reader;
+	const VisibleClient *as;	/* whom rows are read as, then who was asked
+								 * for last */
 	int			reading;		/* place of the row that is being read */
 } Viewing;
 
@@ -91,24 +93,35 @@ report_failed(const Look *look, int sqlstate, const char *message)
 }
 
 /*
+ * May a client's role be used?
+ */
+static bool
+check_role(const Viewing *viewing, const VisibleClient *asker, Oid *role)
+{
+	const char *name = job_text(asker->role);
+	RoleRefusal refusal;
+
+	if (role_check(name, viewing->messages, role, &refusal))
+		return true;
+	role_check_report(name, &refusal);
+	return false;
+}
+
+/*
  * Act as a client.  False if its role may not be used.
  */
 static bool
 become(const Viewing *viewing, const VisibleClient *asker)
 {
 	Client		client;
-	RoleRefusal refusal;
 
 	client.role = job_text(asker->role);
 	client.sub = job_text(asker->sub);
 	client.topic = "";
 	client.claims = job_text(asker->claims);
 	client.headers = job_text(asker->headers);
-	if (!role_check(client.role, viewing->messages, &client.role_oid, &refusal))
-	{
-		role_check_report(client.role, &refusal);
+	if (!check_role(viewing, asker, &client.role_oid))
 		return false;
-	}
 	client_become(&client);
 	return true;
 }
@@ -293,9 +306,16 @@ look_at_rows(void *arg)
 static ErrorData *
 take_look(Look *look)
 {
+	Viewing    *viewing = look->viewing;
+	const VisibleClient *client = &viewing->clients[look->ask.client];
 	bool		left_plans;
-	ErrorData  *error = plan_watch_run(look_at_rows, look, &left_plans);
+	ErrorData  *error;
 
+	/* what one role may name another one may not */
+	if (!slice_equals(client->role, viewing->as->role))
+		ResetPlanCache();
+	viewing->as = client;
+	error = plan_watch_run(look_at_rows, look, &left_plans);
 	if (left_plans)
 		ResetPlanCache();
 	if (error != NULL)
@@ -370,10 +390,28 @@ read_row(void *arg)
 	Viewing    *viewing = arg;
 	ChangedRow *row = &viewing->rows[viewing->reading];
 
-	if (become(viewing, &viewing->clients[0]))
+	if (become(viewing, viewing->as))
 		row->row = row_reader_row(&viewing->reader, &row->change, &row->left_out);
 	else
 		row->failed = true;
+}
+
+/*
+ * Find a client that rows can be read as; false if there is none, and then
+ * nobody may see them.
+ */
+static bool
+find_reader(Viewing *viewing)
+{
+	Oid			role;
+
+	for (int i = 0; i < viewing->job.nclients; i++)
+	{
+		viewing->as = &viewing->clients[i];
+		if (check_role(viewing, viewing->as, &role))
+			return true;
+	}
+	return false;
 }
 
 /*
@@ -459,8 +497,11 @@ visible(Slice body, Bytes *answer)
 	if (viewing.table != NULL)
 	{
 		read_clients(&viewing);
-		read_rows(&viewing);
-		answer_asks(&viewing, (uint8 *) answer->data + answer->len);
+		if (find_reader(&viewing))
+		{
+			read_rows(&viewing);
+			answer_asks(&viewing, (uint8 *) answer->data + answer->len);
+		}
 		relation_close(viewing.table, NoLock);
 	}
 	relation_close(messages, NoLock);

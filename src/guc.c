@@ -64,6 +64,11 @@ int			realtime_max_presence_memory;
 int			realtime_max_presence_calls;
 int			realtime_presence_window;
 int			realtime_max_pending_changes;
+int			realtime_max_concurrent_users;
+int			realtime_max_joins_per_second;
+int			realtime_max_events_per_second;
+int			realtime_max_presence_events_per_second;
+int			realtime_rate_window;
 
 static char *claim_settings;
 static char *retention;
@@ -601,6 +606,40 @@ define_changes(void)
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
 }
 
+/*
+ * Upstream's limits for one tenant (supabase.md section 9), which are none by
+ * default: here the server is the user's own, and has to bear no stranger's load.
+ */
+static void
+define_rates(void)
+{
+	DefineCustomIntVariable("realtime.max_concurrent_users",
+							"Most clients that have joined a channel, over all gateways.",
+							"0 means no limit.",
+							&realtime_max_concurrent_users, 0, 0, INT_MAX,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("realtime.max_joins_per_second",
+							"Most joins of channels, over all gateways, as an average over realtime.rate_window.",
+							"0 means no limit.",
+							&realtime_max_joins_per_second, 0, 0, INT_MAX,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("realtime.max_events_per_second",
+							"Most broadcasts of clients and deliveries of these, likewise.",
+							"0 means no limit. Messages of the database are not counted.",
+							&realtime_max_events_per_second, 0, 0, INT_MAX,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("realtime.max_presence_events_per_second",
+							"Most calls of track() and untrack() and deliveries of presence, likewise.",
+							"0 means no limit.",
+							&realtime_max_presence_events_per_second, 0, 0, INT_MAX,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("realtime.rate_window",
+							"Time over which these limits per second are averaged.",
+							"A burst may use what the whole of it allows at once.",
+							&realtime_rate_window, 60, 1, 3600,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+}
+
 void
 guc_define(void)
 {
@@ -611,4 +650,5 @@ guc_define(void)
 	define_limits();
 	define_presence();
 	define_changes();
+	define_rates();
 }

@@ -105,6 +105,13 @@ extern int	realtime_max_presence_calls;	/* of a channel; 0 = no limit */
 extern int	realtime_presence_window;	/* ms */
 extern int	realtime_max_pending_changes;	/* of a channel */
 
+/* limits of all gateways together; 0 = no limit */
+extern int	realtime_max_concurrent_users;
+extern int	realtime_max_joins_per_second;
+extern int	realtime_max_events_per_second;
+extern int	realtime_max_presence_events_per_second;
+extern int	realtime_rate_window;	/* s */
+
 /* Define all of them; called once, from _PG_init. */
 extern void guc_define(void);
 

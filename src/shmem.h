@@ -171,6 +171,8 @@ typedef struct RealtimeShared
 	int			followed_tables;	/* that somebody listens to */
 
 	GatewaySlot gateways[MAX_GATEWAYS];
+	uint64		ended_stats[BUS_STAT_COUNT];	/* counters of gateways that have
+												 * ended; 0 for gauges */
 } RealtimeShared;
 
 /* NULL while the library was not preloaded. */

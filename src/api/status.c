@@ -72,7 +72,8 @@ typedef struct StatusSnapshot
 	uint64		presence_members;
 	uint64		presence_bytes;
 	int			followed_tables;
-	uint64		stats[BUS_STAT_COUNT];	/* summed over the gateways */
+	uint64		stats[BUS_STAT_COUNT];	/* summed over the gateways, counters
+										 * over those that have ended, too */
 	uint64		counters[SHARED_COUNTER_COUNT];
 } StatusSnapshot;
 
@@ -97,6 +98,7 @@ take_snapshot(StatusSnapshot *snap)
 	snap->presence_bytes = realtime_shared->presence_bytes;
 	snap->followed_tables = realtime_shared->followed_tables;
 	snap->caught_up_at = realtime_shared->caught_up_at;
+	memcpy(snap->stats, realtime_shared->ended_stats, sizeof(snap->stats));
 	for (int i = 0; i < MAX_GATEWAYS; i++)
 	{
 		GatewaySlot *slot = &realtime_shared->gateways[i];

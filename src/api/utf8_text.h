@@ -35,4 +35,16 @@ utf8_text(const text *t)
 	return utf8_string(VARDATA_ANY(t), VARSIZE_ANY_EXHDR(t));
 }
 
+/*
+ * Valid UTF-8 as a string in the server's encoding, palloc'd.  Raises an error if
+ * it has no form there.
+ */
+static inline char *
+utf8_to_server(Slice utf8)
+{
+	char	   *copy = utf8.len > 0 ? pnstrdup(utf8.data, utf8.len) : pstrdup("");
+
+	return pg_any_to_server(copy, (int) utf8.len, PG_UTF8);
+}
+
 #endif							/* REALTIME_UTF8_TEXT_H */

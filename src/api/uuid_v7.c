@@ -22,6 +22,7 @@
 
 #include "api/sql_function.h"
 #include "api/uuid_v7.h"
+#include "proto/uuid.h"
 
 #define NS_PER_MS INT64CONST(1000000)
 #define NS_PER_S INT64CONST(1000000000)
@@ -100,16 +101,8 @@ uuid_v7_generate(pg_uuid_t *uuid)
 void
 uuid_v7_text(const pg_uuid_t *uuid, char *text)
 {
-	static const char digits[] = "0123456789abcdef";
-
-	for (int i = 0; i < UUID_LEN; i++)
-	{
-		if (i == 4 || i == 6 || i == 8 || i == 10)
-			*text++ = '-';
-		*text++ = digits[uuid->data[i] >> 4];
-		*text++ = digits[uuid->data[i] & 0x0F];
-	}
-	*text = '\0';
+	uuid_write(uuid->data, text);
+	text[UUID_TEXT_BYTES] = '\0';
 }
 
 /*

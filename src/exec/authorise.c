@@ -21,10 +21,10 @@
 #include "access/relation.h"
 #include "access/xlog.h"
 
+#include "api/utf8_text.h"
 #include "exec/apart.h"
 #include "exec/authorise.h"
 #include "exec/client.h"
-#include "exec/job_text.h"
 #include "exec/policy_cache.h"
 #include "exec/probe.h"
 #include "exec/report.h"
@@ -199,11 +199,11 @@ authorise(Slice body, Bytes *answer)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROTOCOL_VIOLATION),
 				 errmsg("the question is malformed")));
-	client.role = job_text(job.role);
-	client.sub = job_text(job.sub);
-	client.topic = job_text(job.topic);
-	client.claims = job_text(job.claims);
-	client.headers = job_text(job.headers);
+	client.role = utf8_to_server(job.role);
+	client.sub = utf8_to_server(job.sub);
+	client.topic = utf8_to_server(job.topic);
+	client.claims = utf8_to_server(job.claims);
+	client.headers = utf8_to_server(job.headers);
 
 	messages = policy_cache_open_messages();
 	if (messages == NULL)

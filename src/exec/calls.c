@@ -19,7 +19,6 @@
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
@@ -81,10 +80,7 @@ call_plan(CallFunction function)
 static Datum
 request_value(Slice request)
 {
-	char	   *copy = pnstrdup(request.data, request.len);
-	char	   *json = pg_any_to_server(copy, (int) request.len, PG_UTF8);
-
-	return DirectFunctionCall1(jsonb_in, CStringGetDatum(json));
+	return DirectFunctionCall1(jsonb_in, CStringGetDatum(utf8_to_server(request)));
 }
 
 /*

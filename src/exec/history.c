@@ -27,22 +27,20 @@
  */
 #include "postgres.h"
 
-#include "access/relation.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
-#include "mb/pg_wchar.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/pg_lsn.h"
-#include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/xid8.h"
 
 #include "api/message_row.h"
+#include "api/utf8_text.h"
 #include "exec/extension_object.h"
 #include "exec/history.h"
 #include "exec/kept_plan.h"
+#include "exec/owner.h"
 #include "guc.h"
 
 #define PAGE_MESSAGES 1000
@@ -370,21 +368,6 @@ read_history(Reading *reading)
 }
 
 /*
- * Be the owner of a table, bound by no policy on it, and call nothing that
- * would change the session.
- */
-static void
-become_owner(Oid relid)
-{
-	Relation	rel = relation_open(relid, AccessShareLock);
-
-	SetUserIdAndSecContext(rel->rd_rel->relowner,
-						   SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION |
-						   SECURITY_NOFORCE_RLS);
-	relation_close(rel, NoLock);
-}
-
-/*
  * JOB_HISTORY.
  */
 JobOutcome
@@ -392,9 +375,7 @@ history_read(Slice body, Bytes *answer)
 {
 	Reading		reading = {.answer = answer};
 	Oid			messages = extension_table("messages");
-	Oid			save_user;
-	int			save_context;
-	char	   *topic;
+	SavedUser	saved;
 
 	if (!job_decode_history(body, &reading.job))
 		ereport(ERROR,
@@ -402,17 +383,15 @@ history_read(Slice body, Bytes *answer)
 				 errmsg("the question is malformed")));
 	if (!OidIsValid(messages))
 		return JOB_UNAVAILABLE;
-	topic = pnstrdup(reading.job.topic.data, reading.job.topic.len);
-	reading.topic = cstring_to_text(pg_any_to_server(topic, (int) reading.job.topic.len, PG_UTF8));
+	reading.topic = cstring_to_text(utf8_to_server(reading.job.topic));
 	check_appended(bytes_append(answer, &reading.reply, sizeof(reading.reply)));
 
-	GetUserIdAndSecContext(&save_user, &save_context);
-	become_owner(messages);
+	owner_become(messages, &saved);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	reading.reply.verdict = (uint8) read_history(&reading);
 	SPI_finish();
-	SetUserIdAndSecContext(save_user, save_context);
+	owner_end(&saved);
 
 	if (reading.reply.verdict != HISTORY_FOUND)
 	{

@@ -33,6 +33,7 @@
 #include "exec/job_run.h"
 #include "exec/report.h"
 #include "exec/job_session.h"
+#include "exec/store.h"
 #include "exec/subscribe.h"
 #include "exec/visible.h"
 #include "guc.h"
@@ -50,6 +51,7 @@ static const JobRules rules[JOB_KINDS] = {
 	[JOB_COMMITS] = {commits_insert, "record commits"},
 	[JOB_POSITION] = {commits_position, "read the last commit"},
 	[JOB_HISTORY] = {history_read, "read history"},
+	[JOB_STORE] = {store_broadcast, "store a broadcast"},
 	[JOB_SUBSCRIBE] = {subscribe, "say what there is to follow"},
 	[JOB_VISIBLE] = {visible, "say who may see a change"},
 };
@@ -73,7 +75,7 @@ typedef struct Run
 static bool
 job_writes(JobKind kind, Slice body)
 {
-	return kind == JOB_COMMITS || (kind == JOB_CALL && call_writes(body));
+	return kind == JOB_COMMITS || kind == JOB_STORE || (kind == JOB_CALL && call_writes(body));
 }
 
 /*

@@ -42,6 +42,9 @@
 #define DISCONNECT_MESSAGE "Server requested disconnect"
 #define BAD_NAME_REASON "Unauthorized: invalid channel signature"
 
+/* Asked for once a channel wants to make use of them. */
+#define RIGHTS_ON_DEMAND (RIGHT_PRESENCE_READ | RIGHT_PERSISTENCE_WRITE)
+
 static void decided(Asker *asker, JobOutcome outcome, uint8 rights);
 
 /*
@@ -88,7 +91,7 @@ ask_write(Channel *channel)
 {
 	channel->write_wanted = false;
 	channel->asks_write = true;
-	channel->asked = RIGHTS_WRITE | (channel->wanted & RIGHT_PRESENCE_READ);
+	channel->asked = RIGHTS_WRITE | (channel->wanted & RIGHTS_ON_DEMAND);
 	ask_rights(channel, channel->asked);
 }
 
@@ -107,17 +110,44 @@ access_ask_write(Channel *channel)
 }
 
 /*
+ * Ask for the rights to write, and for one more.
+ */
+static void
+ask_on_demand(Channel *channel, uint8 right)
+{
+	if ((channel->wanted & right) == 0)
+	{
+		channel->wanted |= right;
+		channel->write_decided = false;
+	}
+	access_ask_write(channel);
+}
+
+/*
  * Somebody wants to track.
  */
 void
 access_ask_track(Channel *channel)
 {
-	if ((channel->wanted & RIGHT_PRESENCE_READ) == 0)
-	{
-		channel->wanted |= RIGHT_PRESENCE_READ;
-		channel->write_decided = false;
-	}
-	access_ask_write(channel);
+	ask_on_demand(channel, RIGHT_PRESENCE_READ);
+}
+
+/*
+ * Somebody wants to store.
+ */
+void
+access_ask_persist(Channel *channel)
+{
+	ask_on_demand(channel, RIGHT_PERSISTENCE_WRITE);
+}
+
+/*
+ * Is it known whether it may?
+ */
+bool
+access_persist_decided(const Channel *channel)
+{
+	return channel->write_decided && (channel->wanted & RIGHT_PERSISTENCE_WRITE) != 0;
 }
 
 /*
@@ -224,7 +254,7 @@ decide_write(Channel *channel, JobOutcome outcome, uint8 rights)
 		ask(channel);
 		return;
 	}
-	if ((channel->wanted & RIGHT_PRESENCE_READ & ~channel->asked) != 0)
+	if ((channel->wanted & RIGHTS_ON_DEMAND & ~channel->asked) != 0)
 	{
 		ask_write(channel);
 		return;

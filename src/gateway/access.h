@@ -42,6 +42,10 @@ extern bool access_track_decided(const Channel *channel);
  */
 extern void access_end_refused(Channel *channel, JobOutcome outcome);
 
+/* The same for one that wants to have its broadcasts stored. */
+extern void access_ask_persist(Channel *channel);
+extern bool access_persist_decided(const Channel *channel);
+
 /* An access_token event of a channel; its payload is raw JSON. */
 extern void access_token(Channel *channel, Slice payload);
 

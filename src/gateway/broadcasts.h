@@ -15,6 +15,11 @@
 #include "proto/job.h"
 #include "proto/wal_record.h"
 
+typedef struct Storing Storing;
+
+/* A channel ends while a broadcast of it is being stored. */
+extern void broadcast_forget(Storing *storing);
+
 /* A client broadcasts on a channel that it has JOINED. */
 extern void broadcast_request(Channel *channel, const ClientMessage *msg);
 

@@ -25,9 +25,12 @@
 #include "gateway/change_delivery.h"
 #include "gateway/conn.h"
 #include "gateway/fanout.h"
+#include "gateway/gw_histograms.h"
 #include "gateway/gw_jobs.h"
 #include "gateway/gw_settings.h"
+#include "gateway/hub_report.h"
 #include "gateway/joins.h"
+#include "gateway/limits.h"
 #include "gateway/listener.h"
 #include "gateway/loop.h"
 #include "gateway/place.h"
@@ -91,6 +94,7 @@ take_message(Slice body)
 		return false;
 	if (message.kind == WAL_MESSAGE_CHANGE)
 		return change_delivery_take(&head, &message);
+	measure_message(&head, &message);
 	fanout_stored(&message, &head.place);
 	return true;
 }
@@ -234,6 +238,10 @@ bus_dispatch(BusFrameType type, Slice body)
 			return take_watched(body);
 		case BUS_TRACK_REFUSED:
 			return take_track_refused(body);
+		case BUS_METRICS:
+			return hub_report_take(body);
+		case BUS_USAGE_OTHERS:
+			return limits_take_others(body);
 		case BUS_INTEREST_ACK:
 			return take_interest_ack(body);
 		case BUS_GAP:

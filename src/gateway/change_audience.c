@@ -8,6 +8,10 @@
  * Frames of one turn lie behind each other in memory, so that what a socket
  * gets of them is one run in its queue.
  *
+ * Where audiences are small, as where every client has a topic of its own, there
+ * would be as many copies of the data.  So a frame of more than a few bytes then
+ * is only its head, and what follows is shared by all audiences.
+ *
  * Frames of a turn are let go of at its end, because a queue's age is that of
  * its oldest buffer.
  *
@@ -22,8 +26,11 @@
 #include "gateway/change_audience.h"
 #include "gateway/loop.h"
 #include "gateway/replies.h"
+#include "proto/phoenix_shared.h"
 
 #define BUF_MAX (64 * 1024)		/* a buffer of several frames */
+#define SPLIT_BYTES 512			/* of data that is worth sharing */
+#define SPLIT_MEMBERS 4			/* in an audience that is small */
 #define FIRST_CAP 4				/* members */
 
 /* The data that was encoded last, and what it depends on. */
@@ -36,12 +43,23 @@ typedef struct DataKey
 	ChangeFault fault;
 } DataKey;
 
+/* The end of messages with these data, as one version has it. */
+typedef struct Body
+{
+	DataKey		key;			/* serial 0 = none */
+	FrameBuf   *buf;			/* a reference */
+	uint32		start;
+	uint32		end;
+} Body;
+
 static ChainTable table;		/* of Audience */
 static Audience *open_audiences;
 static DataKey data_key;
 static Bytes data;				/* JSON */
 static Bytes payload;			/* of the message */
 static Bytes frame;
+static Body bodies[PHX_VERSIONS][2];	/* and for legacy ones */
+static FrameBuf *open_bodies;	/* those of this turn */
 
 /*
  * Hash of what an audience has in common.  Nobody can choose addresses.
@@ -95,6 +113,17 @@ change_audience_ref(Audience *audience)
 }
 
 /*
+ * Let go of a buffer, if there is one.
+ */
+static void
+drop_buf(FrameBuf **buf)
+{
+	if (*buf != NULL)
+		frame_buf_unref(*buf);
+	*buf = NULL;
+}
+
+/*
  * Let go of what was encoded in this turn.
  */
 static void
@@ -102,13 +131,11 @@ close_frames(Audience *audience)
 {
 	for (int i = 0; i < AUDIENCE_FRAMES; i++)
 	{
-		if (audience->frames[i].serial != 0)
-			frame_buf_unref(audience->frames[i].buf);
 		audience->frames[i].serial = 0;
+		drop_buf(&audience->frames[i].buf);
+		drop_buf(&audience->frames[i].body);
 	}
-	if (audience->open != NULL)
-		frame_buf_unref(audience->open);
-	audience->open = NULL;
+	drop_buf(&audience->open);
 }
 
 /*
@@ -190,6 +217,16 @@ columns_of(const Audience *audience, const Telling *telling, int group)
 }
 
 /*
+ * Are these the same data?
+ */
+static bool
+same_data(const DataKey *a, const DataKey *b)
+{
+	return a->serial == b->serial && a->plan == b->plan && a->relation == b->relation &&
+		a->group == b->group && a->fault == b->fault;
+}
+
+/*
  * Have the JSON of the change in `data`; false without memory.
  */
 static bool
@@ -206,9 +243,7 @@ encode_data(const Audience *audience, const Telling *telling, int group, ChangeF
 		key.relation = 0;
 		key.group = 0;
 	}
-	if (data_key.serial == key.serial && data_key.plan == key.plan &&
-		data_key.relation == key.relation && data_key.group == key.group &&
-		data_key.fault == key.fault)
+	if (same_data(&data_key, &key))
 		return true;
 	scratch_reset(&data);
 	data_key.serial = 0;
@@ -219,16 +254,15 @@ encode_data(const Audience *audience, const Telling *telling, int group, ChangeF
 }
 
 /*
- * Have the payload of the message in `payload`: the data, and the entries that
- * it is for, whose ids count from 1.
+ * Have the payload of a message up to its data in `payload`: the entries that it
+ * is for, whose ids count from 1.
  */
-static bool
-encode_payload(uint64 entries)
+static void
+begin_payload(uint64 entries)
 {
 	bool		first = true;
 
 	scratch_reset(&payload);
-	bytes_reserve(&payload, data.len + 64);
 	bytes_append_cstr(&payload, "{\"ids\":[");
 	for (int i = 0; i < CHANGE_MAX_ENTRIES; i++)
 	{
@@ -240,12 +274,10 @@ encode_payload(uint64 entries)
 		first = false;
 	}
 	bytes_append_cstr(&payload, "],\"data\":");
-	bytes_append_slice(&payload, bytes_slice(&data));
-	return bytes_append_byte(&payload, '}');
 }
 
 /*
- * Have the whole message in `frame`.
+ * Have the whole message in `frame`; false without memory.
  */
 static bool
 encode_frame(const Audience *audience, const Telling *telling, uint64 entries)
@@ -256,9 +288,30 @@ encode_frame(const Audience *audience, const Telling *telling, uint64 entries)
 	if (audience->legacy)
 		return phx_encode_text(&frame, audience->version, NO_REF, NO_REF, topic,
 							   change_type_name(telling->record->op), bytes_slice(&data));
-	return encode_payload(entries) &&
+	begin_payload(entries);
+	bytes_append_slice(&payload, bytes_slice(&data));
+	return bytes_append_byte(&payload, '}') &&
 		phx_encode_text(&frame, audience->version, NO_REF, NO_REF, topic,
 						"postgres_changes", bytes_slice(&payload));
+}
+
+/*
+ * Have the message up to its data in `frame`; false without memory.
+ */
+static bool
+encode_head(const Audience *audience, const Telling *telling, uint64 entries)
+{
+	Slice		topic = topic_full_name(audience->topic);
+
+	scratch_reset(&frame);
+	if (audience->legacy)
+		return phx_encode_shared_head(&frame, audience->version, NO_REF, topic,
+									  change_type_name(telling->record->op), data.len);
+	begin_payload(entries);
+	return !payload.failed &&
+		phx_encode_shared_head(&frame, audience->version, NO_REF, topic, "postgres_changes",
+							   payload.len + data.len + 1) &&
+		bytes_append_slice(&frame, bytes_slice(&payload));
 }
 
 /*
@@ -275,42 +328,87 @@ note_open(Audience *audience)
 }
 
 /*
- * Make room for len bytes in the open buffer, which grows in place as long as
- * nobody else knows it; false without memory.
+ * Append bytes to an open buffer, or to a larger one that takes its place; *buf
+ * is a reference to it.  False without memory.
  */
 static bool
-make_room(Audience *audience, size_t len)
+append(FrameBuf **open, Slice bytes, FrameBuf **buf, uint32 *start, uint32 *end)
 {
-	FrameBuf   *buf = audience->open;
-	size_t		cap = len;
-
-	if (buf != NULL && frame_buf_room(buf) >= len)
-		return true;
-	if (buf != NULL)
+	if (*open == NULL || frame_buf_room(*open) < bytes.len)
 	{
-		cap = Max(len, Min((size_t) buf->cap * 2, BUF_MAX));
-		frame_buf_unref(buf);
+		size_t		cap = *open == NULL ? 0 : Min((size_t) (*open)->cap * 2, BUF_MAX);
+
+		drop_buf(open);
+		*open = frame_buf_new(Max(bytes.len, cap));
+		if (*open == NULL)
+			return false;
 	}
-	audience->open = frame_buf_new(cap);
-	return audience->open != NULL;
+	*start = (*open)->len;
+	frame_buf_append(*open, bytes.data, bytes.len);
+	*end = (*open)->len;
+	*buf = frame_buf_ref(*open);
+	return true;
 }
 
 /*
- * Append the message to the open buffer.
+ * What follows the head of a message with the data at hand; NULL without memory.
+ */
+static const Body *
+get_body(const Audience *audience)
+{
+	Body	   *body = &bodies[audience->version][audience->legacy];
+	bool		appended;
+
+	if (body->key.serial != 0 && same_data(&body->key, &data_key))
+		return body;
+	body->key.serial = 0;
+	drop_buf(&body->buf);
+	scratch_reset(&payload);
+	bytes_append_slice(&payload, bytes_slice(&data));
+	if (!audience->legacy)
+		bytes_append_byte(&payload, '}');
+	bytes_append_slice(&payload, phx_shared_tail(audience->version));
+	appended = !payload.failed &&
+		append(&open_bodies, bytes_slice(&payload), &body->buf, &body->start, &body->end);
+	if (!appended)
+		return NULL;
+	body->key = data_key;
+	return body;
+}
+
+/*
+ * Let a frame's body be that of others; false without memory.
  */
 static bool
-append_frame(Audience *audience, AudienceFrame *slot)
+share_body(const Audience *audience, AudienceFrame *slot)
 {
-	note_open(audience);
-	if (!make_room(audience, frame.len))
+	const Body *body = get_body(audience);
+
+	if (body == NULL)
 		return false;
-	if (slot->serial != 0)
-		frame_buf_unref(slot->buf);
-	slot->buf = frame_buf_ref(audience->open);
-	slot->start = audience->open->len;
-	frame_buf_append(audience->open, frame.data, frame.len);
-	slot->end = audience->open->len;
+	slot->body = frame_buf_ref(body->buf);
+	slot->body_start = body->start;
+	slot->body_end = body->end;
 	return true;
+}
+
+/*
+ * Encode a frame into its place; false without memory.
+ */
+static bool
+fill_slot(Audience *audience, const Telling *telling, uint64 entries, AudienceFrame *slot)
+{
+	bool		split = audience->count <= SPLIT_MEMBERS && data.len >= SPLIT_BYTES;
+
+	slot->serial = 0;
+	drop_buf(&slot->buf);
+	drop_buf(&slot->body);
+	if (!(split ? encode_head(audience, telling, entries) :
+		  encode_frame(audience, telling, entries)))
+		return false;
+	note_open(audience);
+	return append(&audience->open, bytes_slice(&frame), &slot->buf, &slot->start, &slot->end) &&
+		(!split || share_body(audience, slot));
 }
 
 /*
@@ -325,7 +423,7 @@ change_audience_frame(Audience *audience, const Telling *telling, int group,
 	if (slot->serial == telling->serial && slot->entries == entries && slot->fault == fault)
 		return slot;
 	if (!encode_data(audience, telling, group, fault) ||
-		!encode_frame(audience, telling, entries) || !append_frame(audience, slot))
+		!fill_slot(audience, telling, entries, slot))
 		return NULL;
 	slot->serial = telling->serial;
 	slot->entries = entries;
@@ -348,4 +446,13 @@ change_audiences_end(void)
 		close_frames(audience);
 		change_audience_unref(audience);
 	}
+	for (int v = 0; v < PHX_VERSIONS; v++)
+	{
+		for (int legacy = 0; legacy < 2; legacy++)
+		{
+			bodies[v][legacy].key.serial = 0;
+			drop_buf(&bodies[v][legacy].buf);
+		}
+	}
+	drop_buf(&open_bodies);
 }

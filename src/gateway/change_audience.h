@@ -11,6 +11,7 @@
 #define REALTIME_CHANGE_AUDIENCE_H
 
 #include "gateway/change_terms.h"
+#include "gateway/conn.h"
 #include "gateway/topics.h"
 
 struct Changes;
@@ -26,6 +27,10 @@ typedef struct AudienceFrame
 	FrameBuf   *buf;			/* holds a reference */
 	uint32		start;
 	uint32		end;
+	FrameBuf   *body;			/* what follows, shared with other audiences: a
+								 * reference; or NULL */
+	uint32		body_start;
+	uint32		body_end;
 } AudienceFrame;
 
 /*
@@ -80,6 +85,16 @@ extern struct Changes *change_audience_remove(Audience *audience, uint32 place);
  */
 extern const AudienceFrame *change_audience_frame(Audience *audience, const Telling *telling,
 												  int group, uint64 entries, ChangeFault fault);
+
+/* Queue it; true if the connection took it. */
+static inline bool
+change_frame_deliver(Conn *conn, const AudienceFrame *frame)
+{
+	/* a connection that takes the first but not the second is closed */
+	return conn_deliver(conn, frame->buf, frame->start, frame->end) &&
+		(frame->body == NULL ||
+		 conn_deliver(conn, frame->body, frame->body_start, frame->body_end));
+}
 
 /* Let go of the frames of this turn. */
 extern void change_audiences_end(void);

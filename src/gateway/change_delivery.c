@@ -107,8 +107,7 @@ tell_entries(const HeldChange *held, const Telling *telling, uint64 entries, Cha
 		if (frame == NULL)
 			lost(held->changes->conn);
 		else
-			STAT_ADD(BUS_STAT_CHANGES, conn_deliver(held->changes->conn, frame->buf,
-													frame->start, frame->end));
+			STAT_ADD(BUS_STAT_CHANGES, change_frame_deliver(held->changes->conn, frame));
 	}
 }
 
@@ -336,7 +335,7 @@ tell_group(const Incoming *incoming, Audience *audience, int group, uint64 entri
 		if (frame == NULL)
 			lost(changes->conn);
 		else
-			delivered += conn_deliver(changes->conn, frame->buf, frame->start, frame->end);
+			delivered += change_frame_deliver(changes->conn, frame);
 	}
 	STAT_ADD(BUS_STAT_CHANGES, delivered);
 }

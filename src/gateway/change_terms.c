@@ -8,14 +8,14 @@
  *			└─────────────── BUS_TABLES_CHANGED ────────────┘
  *
  * An answer depends on nothing but the role and the entries, so all clients
- * who have these in common share it, also those who come later: the hub says
- * when it may have become another one.  Then it is asked for again, and who
- * comes meanwhile waits.  Until all answers that are in use are there again,
- * changes are held back (change_delivery.c): a table's row-level security may
- * just have been switched on.
+ * who have these in common share it.  Who comes later asks once more, because not
+ * all that it depends on is in what the hub hears of; who comes while a job is
+ * under way waits for the next one, with all others who do (as in waiters.h).
  *
- * Terms that failed are told to all who wait and forgotten, so that the next
- * one asks anew.
+ * When the hub says that tables have changed, all terms are asked for again.
+ * Until all answers that are in use are there, changes are held back
+ * (change_delivery.c): a table's row-level security may just have been switched
+ * on.
  *
  * src/gateway/change_terms.c
  *
@@ -53,17 +53,17 @@ change_terms_init(const TermsHandlers *handlers)
 static bool
 is_outdated(const Terms *terms)
 {
-	return terms->plan != NULL && (terms->asking || terms->listed);
+	return terms->plan != NULL && terms->answered < terms->needed;
 }
 
 /*
- * Change one of these two, and keep the count of those that are outdated.
+ * Change one of these numbers, and keep the count of those that are outdated.
  */
 static void
-set_flag(Terms *terms, bool *flag, bool value)
+set_number(Terms *terms, uint32 *number, uint32 value)
 {
 	noutdated -= is_outdated(terms);
-	*flag = value;
+	*number = value;
 	noutdated += is_outdated(terms);
 }
 
@@ -104,7 +104,7 @@ ask_later(Terms *terms)
 	if (terms->listed)
 		return;
 	dlist_push_tail(&to_ask, &terms->ask_node);
-	set_flag(terms, &terms->listed, true);
+	terms->listed = true;
 }
 
 /*
@@ -132,10 +132,7 @@ change_terms_release(Terms *terms)
 		   dlist_is_empty(&terms->audiences));
 	bury(terms);
 	if (terms->listed)
-	{
 		dlist_delete(&terms->ask_node);
-		set_flag(terms, &terms->listed, false);
-	}
 	set_plan(terms, NULL);
 	total -= terms->weight;
 	free(terms->names);
@@ -260,7 +257,6 @@ make_terms(uint32 hash)
 	dlist_init(&terms->waiters);
 	dlist_init(&terms->audiences);
 	chain_insert(&table, &terms->node, hash);
-	ask_later(terms);
 	return terms;
 }
 
@@ -383,19 +379,30 @@ change_terms_of_role(const Terms *other, Slice role)
 bool
 change_terms_ready(const Terms *terms)
 {
-	return terms->plan != NULL && terms->plan->nwaiting == 0 &&
-		!terms->asking && !terms->listed;
+	return terms->plan != NULL && terms->plan->nwaiting == 0 && !is_outdated(terms);
 }
 
 /*
- * Wait.
+ * Ask.
+ */
+void
+change_terms_check(Terms *terms)
+{
+	if (!terms->dead)
+		ask_later(terms);
+}
+
+/*
+ * Ask and wait.
  */
 void
 change_terms_wait(Terms *terms, TermsWaiter *waiter)
 {
-	Assert(!waiter->waits && !change_terms_ready(terms));
+	Assert(!waiter->waits && !terms->dead);
+	waiter->job = terms->asked + 1;
 	dlist_push_tail(&terms->waiters, &waiter->node);
 	waiter->waits = true;
+	ask_later(terms);
 }
 
 /*
@@ -410,16 +417,18 @@ change_terms_leave(TermsWaiter *waiter)
 }
 
 /*
- * Take the next one who waits; NULL if there is none.
+ * Take the next one who waits for a job up to this one; NULL if there is none.
  */
 static TermsWaiter *
-take_waiter(Terms *terms)
+take_waiter(Terms *terms, uint32 job)
 {
 	TermsWaiter *waiter;
 
 	if (dlist_is_empty(&terms->waiters))
 		return NULL;
 	waiter = dlist_head_element(TermsWaiter, node, &terms->waiters);
+	if (waiter->job > job)
+		return NULL;
 	change_terms_leave(waiter);
 	return waiter;
 }
@@ -433,23 +442,40 @@ tell_ready(Terms *terms)
 	TermsWaiter *waiter;
 
 	terms->refs++;
-	while (change_terms_ready(terms) && (waiter = take_waiter(terms)) != NULL)
+	while (change_terms_ready(terms) &&
+		   (waiter = take_waiter(terms, terms->answered)) != NULL)
 		told->ready(waiter);
 	change_terms_release(terms);
 }
 
 /*
- * Tell everybody that there is no answer.  The caller holds the terms.
+ * There is no plan any more.  Who has asked since then waits on; else the terms
+ * are of no use.
+ */
+static void
+drop_plan(Terms *terms)
+{
+	set_plan(terms, NULL);
+	if (dlist_is_empty(&terms->waiters))
+		bury(terms);
+}
+
+/*
+ * Tell those who asked that there is no answer, and those who have an old one if
+ * it does not hold any more and no other one is on its way.  The caller holds the
+ * terms.
  */
 static void
 tell_unanswered(Terms *terms, JobOutcome outcome)
 {
 	TermsWaiter *waiter;
 
-	bury(terms);
-	while ((waiter = take_waiter(terms)) != NULL)
+	while ((waiter = take_waiter(terms, terms->asked)) != NULL)
 		told->unanswered(waiter, outcome);
+	if (terms->listed || (terms->plan != NULL && !is_outdated(terms)))
+		return;
 	told->unanswered_all(terms);
+	drop_plan(terms);
 }
 
 /*
@@ -460,10 +486,10 @@ tell_failed(Terms *terms, Slice error)
 {
 	TermsWaiter *waiter;
 
-	bury(terms);
-	while ((waiter = take_waiter(terms)) != NULL)
+	while ((waiter = take_waiter(terms, terms->answered)) != NULL)
 		told->failed(waiter, error);
 	told->failed_all(terms, error);
+	drop_plan(terms);
 }
 
 /*
@@ -484,6 +510,28 @@ find_error(const SubscribeAnswer *answer)
 }
 
 /*
+ * Put an answer into force, unless it is the one that is.  False without memory.
+ */
+static bool
+take_plan(Terms *terms, Slice body)
+{
+	Plan	   *plan;
+
+	if (terms->plan != NULL && slice_equals(bytes_slice(&terms->plan->body), body))
+		return true;
+	plan = change_plan_make(body, terms->events, terms->nentries);
+	if (plan == NULL)
+		return false;
+	if (total + change_plan_weight(plan) > TERMS_MAX || !change_plan_begin(plan, terms))
+	{
+		change_plan_unref(plan);
+		return false;
+	}
+	set_plan(terms, plan);
+	return true;
+}
+
+/*
  * Act on an answer.
  */
 static void
@@ -491,7 +539,6 @@ take_answer(Terms *terms, Slice body)
 {
 	SubscribeAnswer answer;
 	Slice		error;
-	Plan	   *plan;
 
 	if (!job_decode_subscribe_answer(body, &answer) || answer.nresults != terms->nentries)
 	{
@@ -499,22 +546,16 @@ take_answer(Terms *terms, Slice body)
 		return;
 	}
 	error = find_error(&answer);
-	if (error.len > 0)
+	if (error.len == 0 && !take_plan(terms, body))
 	{
-		tell_failed(terms, error);
-		return;
-	}
-	plan = change_plan_make(body, terms->events, terms->nentries);
-	if (plan == NULL || total + change_plan_weight(plan) > TERMS_MAX ||
-		!change_plan_begin(plan, terms))
-	{
-		if (plan != NULL)
-			change_plan_unref(plan);
 		tell_unanswered(terms, JOB_UNAVAILABLE);
 		return;
 	}
-	set_plan(terms, plan);
-	tell_ready(terms);
+	set_number(terms, &terms->answered, terms->asked);
+	if (error.len > 0)
+		tell_failed(terms, error);
+	else
+		tell_ready(terms);
 }
 
 /*
@@ -526,7 +567,7 @@ answered(JobOutcome outcome, Slice body, void *arg)
 	Terms	   *terms = arg;
 
 	njobs--;
-	set_flag(terms, &terms->asking, false);
+	terms->asking = false;
 	/* otherwise nobody is left who wants to know */
 	if (terms->refs > 1)
 	{
@@ -545,7 +586,8 @@ static void
 ask_now(Terms *terms)
 {
 	terms->refs++;
-	set_flag(terms, &terms->asking, true);
+	terms->asking = true;
+	terms->asked++;
 	njobs++;
 	if (!gw_jobs_ask(JOB_SUBSCRIBE, slice_make(terms->question, terms->len), answered, terms))
 		answered(JOB_UNAVAILABLE, slice_make(NULL, 0), terms);
@@ -569,7 +611,7 @@ change_terms_flush(void)
 			dlist_push_tail(&later, &terms->ask_node);
 			continue;
 		}
-		set_flag(terms, &terms->listed, false);
+		terms->listed = false;
 		ask_now(terms);
 	}
 	while (!dlist_is_empty(&later))
@@ -582,7 +624,10 @@ change_terms_flush(void)
 static void
 ask_again(ChainNode *node, void *arg)
 {
-	ask_later(chain_container(Terms, node, node));
+	Terms	   *terms = chain_container(Terms, node, node);
+
+	set_number(terms, &terms->needed, terms->asked + 1);
+	ask_later(terms);
 }
 
 /*
@@ -630,7 +675,7 @@ table_busy(FollowedTable *followed)
 		TermsWaiter *waiter;
 
 		terms->refs++;
-		while ((waiter = take_waiter(terms)) != NULL)
+		while ((waiter = take_waiter(terms, terms->answered)) != NULL)
 			told->unanswered(waiter, JOB_BUSY);
 		change_terms_release(terms);
 	}

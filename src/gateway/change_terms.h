@@ -32,6 +32,10 @@ typedef struct Terms
 	bool		asking;			/* a job is with the executors */
 	bool		listed;			/* one has to be */
 	dlist_node	ask_node;
+	uint32		asked;			/* number of the last job, from 1 */
+	uint32		answered;		/* of the last one that was answered */
+	uint32		needed;			/* of the one whose answer holds for what
+								 * commits now */
 	Plan	   *plan;			/* in force; NULL before the first answer */
 	dlist_head	waiters;		/* of TermsWaiter */
 	dlist_head	audiences;		/* change_audience.c */
@@ -58,12 +62,13 @@ typedef struct TermsWaiter
 {
 	dlist_node	node;
 	bool		waits;
+	uint32		job;			/* number of the job whose answer is good enough */
 } TermsWaiter;
 
 /*
- * Who waits is told one of the first three, and waits no longer then.  All who
- * have an answer already are told of one of the last two by `failed_all` and
- * `unanswered_all`, and give it up.
+ * Who waits is told one of the first three, and waits no longer then.  Where
+ * those who have an answer already cannot go on with it, failed_all or
+ * unanswered_all is called, and they give it up.
  */
 typedef struct TermsHandlers
 {
@@ -87,11 +92,14 @@ extern Terms *change_terms_of_role(const Terms *terms, Slice role);
 /* Give a reference back. */
 extern void change_terms_release(Terms *terms);
 
-/* Is the answer there, and is nothing that commits from now on missed? */
+/* Does an answer hold, and is nothing that commits from now on missed? */
 extern bool change_terms_ready(const Terms *terms);
 
-/* Wait until they are; they are not. */
+/* Ask, and wait for an answer to a question that was asked after this call. */
 extern void change_terms_wait(Terms *terms, TermsWaiter *waiter);
+
+/* Ask, but do not wait. */
+extern void change_terms_check(Terms *terms);
 
 /* Wait no longer; harmless for one that does not. */
 extern void change_terms_leave(TermsWaiter *waiter);

@@ -134,28 +134,16 @@ let_go(Changes *changes)
 }
 
 /*
- * Are the terms ready?  If not, wait for them.
+ * From now on these terms count, when they have been asked for.
  */
-static bool
-wait_for_terms(Changes *changes)
-{
-	if (change_terms_ready(changes->terms))
-		return true;
-	change_terms_wait(changes->terms, &changes->wait);
-	return false;
-}
-
-/*
- * From now on these terms count.  Are they ready?
- */
-static bool
+static void
 set_terms(Changes *changes, Terms *terms)
 {
 	change_terms_leave(&changes->wait);
 	if (changes->terms != NULL)
 		change_terms_release(changes->terms);
 	changes->terms = terms;
-	return wait_for_terms(changes);
+	change_terms_wait(terms, &changes->wait);
 }
 
 /*
@@ -358,7 +346,7 @@ ask(Channel *channel, Slice payload, bool legacy, const ChangeEntries *entries)
 	terms = change_terms_get(channel->identity->claims.role, entries);
 	if (terms == NULL)
 		return false;
-	(void) set_terms(changes, terms);
+	set_terms(changes, terms);
 	return true;
 }
 
@@ -418,12 +406,13 @@ changes_ready(Channel *channel)
 		return true;
 	if (changes->wait.waits)
 		return false;
-	if (!changes->terms->dead)
-		return wait_for_terms(changes);
+	if (change_terms_ready(changes->terms))
+		return true;
 	terms = change_terms_of_role(changes->terms, changes->identity->claims.role);
 	if (terms != NULL)
-		return set_terms(changes, terms);
-	reply_no_memory(channel->conn);
+		set_terms(changes, terms);
+	else
+		reply_no_memory(channel->conn);
 	return false;
 }
 
@@ -490,8 +479,15 @@ changes_identified(Channel *channel)
 	}
 	if (changes->audience == NULL)
 		set_identity(changes);
-	if (set_terms(changes, terms) && changes->audience != NULL)
-		change_over(changes);
+	if (terms != changes->terms || changes->audience == NULL)
+	{
+		set_terms(changes, terms);
+		return;
+	}
+	change_terms_leave(&changes->wait);
+	change_terms_check(terms);
+	change_terms_release(terms);
+	change_over(changes);
 }
 
 /*

@@ -21,6 +21,7 @@
  */
 #include "proto/proto.h"
 
+#include "gateway/broadcasts.h"
 #include "gateway/catch_up.h"
 #include "gateway/changes.h"
 #include "gateway/gw_stats.h"
@@ -310,6 +311,8 @@ channel_free(Channel *channel)
 	topics_release(channel->topic);
 	channel_drop_answer(channel);
 	write_queue_forget(channel);
+	if (channel->storing != NULL)
+		broadcast_forget(channel->storing);
 	if (channel->presence != NULL)
 		presence_close(channel->presence);
 	free(channel);

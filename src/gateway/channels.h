@@ -37,6 +37,7 @@ typedef struct Channel
 								 * too */
 	struct WriteQueue *writes;	/* write_queue.c: for a right to write */
 	struct CatchUp *catch_up;	/* catch_up.c: gets what it has missed */
+	struct Storing *storing;	/* broadcasts.c: what is being stored */
 	struct Presence *presence;	/* presence.c; NULL = takes no part */
 	struct Changes *changes;	/* changes.c; NULL = follows no tables */
 	uint32		place;			/* among the members of the topic */

@@ -85,6 +85,7 @@ decode(PhxVersion version, Slice data, bool binary, ClientMessage *msg)
 	msg->join_ref = phx.join_ref;
 	msg->ref = phx.ref;
 	msg->payload = phx.payload;
+	msg->metadata = phx.is_push ? phx.metadata : slice_make(NULL, 0);
 	msg->is_binary = phx.is_push && phx.encoding == PHX_ENCODING_BINARY;
 	return binary ? prepare_push(&phx, msg) : prepare_text(&phx, msg);
 }

@@ -24,6 +24,7 @@ typedef struct ClientMessage
 	uint32		hash;			/* of name, unless that is too long */
 	Slice		payload;		/* raw JSON, or of a push the user's payload */
 	bool		is_binary;		/* of a push: the payload is bytes */
+	Slice		metadata;		/* of a push: raw JSON object, or empty */
 } ClientMessage;
 
 /*

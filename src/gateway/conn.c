@@ -63,7 +63,11 @@ set_state(Conn *conn, ConnState state)
 
 	Assert(next[conn->state] & 1 << state);
 	if (conn->state == CONN_OPEN)
+	{
 		STAT_DEC(BUS_STAT_CONNECTIONS);
+		if (conn->is_user)
+			STAT_DEC(BUS_STAT_USERS);
+	}
 	if (state == CONN_OPEN)
 		STAT_INC(BUS_STAT_CONNECTIONS);
 	conn->state = state;

@@ -61,6 +61,7 @@ typedef struct Conn
 	bool		reaping;		/* in the list of conn_reap() */
 	bool		input_paused;	/* nothing is read: a request waits for its
 								 * answer, or `publisher` waits */
+	bool		is_user;		/* has joined something: admission.c */
 	struct Conn *next_reaped;
 	RecvBuf    *input;			/* NULL while nothing incomplete was read */
 	ChannelSet	channels;

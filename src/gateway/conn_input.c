@@ -231,6 +231,7 @@ read_input(Conn *conn)
 		conn_abort(conn);
 	else
 	{
+		STAT_ADD(BUS_STAT_BYTES_IN, n);
 		in.len += n;
 		handle_input(conn, &in);
 		if (conn->state <= CONN_OPEN && !end_read(conn, &in))

@@ -23,6 +23,7 @@
 #include "common/hashfn.h"
 
 #include "gateway/decisions.h"
+#include "gateway/gw_histograms.h"
 #include "gateway/gw_jobs.h"
 #include "gateway/gw_stats.h"
 
@@ -33,6 +34,7 @@ typedef struct Decision
 	dlist_node	ask_node;		/* in it */
 	Question	question;		/* what it names is held */
 	Waiters		waiters;
+	int64		asked_at;		/* measure_now() of the question at hand */
 } Decision;
 
 static ChainTable table;
@@ -158,6 +160,7 @@ answered(JobOutcome outcome, Slice body, void *arg)
 	Decision   *decision = arg;
 	uint8		rights = 0;
 
+	measure_check((decision->question.wanted & RIGHTS_WRITE) != 0, decision->asked_at);
 	if (outcome == JOB_DONE && !job_decode_rights(body, &rights))
 		outcome = JOB_FAILED;
 	tell(decision, outcome, rights & decision->question.wanted);
@@ -190,6 +193,7 @@ static void
 ask_now(Decision *decision)
 {
 	waiters_begin(&decision->waiters);
+	decision->asked_at = measure_now();
 	if (encode(decision) &&
 		gw_jobs_ask(JOB_AUTHORISE, bytes_slice(&job), answered, decision))
 		STAT_INC(BUS_STAT_AUTHORISATIONS);

@@ -30,6 +30,7 @@
 #include "gateway/gw_stats.h"
 #include "gateway/message_frame.h"
 #include "gateway/place.h"
+#include "gateway/stores.h"
 #include "proto/ws_frame.h"
 
 #define BUF_MAX (64 * 1024)		/* a buffer of several messages */
@@ -42,6 +43,7 @@ typedef struct Batch
 {
 	uint32		start;			/* in topic->open[version] */
 	uint32		messages;
+	uint32		casts;			/* of them, what clients said */
 } Batch;
 
 static Topic *batch_topic;
@@ -70,8 +72,10 @@ distribute(Topic *topic, PhxVersion version)
 			delivered += conn_deliver(array[i]->conn, buf, batch->start, buf->len);
 	}
 	STAT_ADD(BUS_STAT_DELIVERIES, (uint64) delivered * batch->messages);
+	STAT_ADD(BUS_STAT_CAST_DELIVERIES, (uint64) delivered * batch->casts);
 	batch->start = buf->len;
 	batch->messages = 0;
+	batch->casts = 0;
 }
 
 /*
@@ -203,6 +207,7 @@ append(Topic *topic, PhxVersion version, const WalMessage *message,
 		return false;
 	frame_buf_append(topic->open[version], frame.data, frame.len);
 	batches[version].messages++;
+	batches[version].casts += message->kind == WAL_MESSAGE_CAST;
 	return true;
 }
 
@@ -270,7 +275,7 @@ fanout_stored(const WalMessage *message, const Place *place)
 	message_meta_stored(&meta, message, place, false);
 	if (topic->held != NULL)
 		catch_up_hold(topic, message, place, &meta);
-	deliver(topic, NULL, message, &meta);
+	deliver(topic, stores_sender(message), message, &meta);
 }
 
 /*

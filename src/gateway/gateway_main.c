@@ -30,13 +30,17 @@
 #include "gateway/conn.h"
 #include "gateway/decisions.h"
 #include "gateway/fanout.h"
+#include "gateway/gw_histograms.h"
 #include "gateway/gw_stats.h"
+#include "gateway/hub_report.h"
 #include "gateway/identities.h"
+#include "gateway/limits.h"
 #include "gateway/listener.h"
 #include "gateway/loop.h"
 #include "gateway/presence.h"
 #include "gateway/presence_topics.h"
 #include "gateway/publishers.h"
+#include "gateway/stores.h"
 #include "gateway/topics.h"
 #include "proto/ws_frame.h"
 
@@ -137,6 +141,8 @@ next_deadline(void)
 	int64		deadline = Min(conn_deadline(), listener_deadline());
 
 	deadline = Min(deadline, gw_stats_deadline());
+	deadline = Min(deadline, hub_report_deadline());
+	deadline = Min(deadline, limits_deadline());
 	deadline = Min(deadline, publishers_deadline());
 	deadline = Min(deadline, identities_deadline());
 	deadline = Min(deadline, agent_channels_deadline());
@@ -181,7 +187,9 @@ turn(void)
 	conn_run_timers(loop_now);
 	access_run_expiry();
 	agent_channels_run_timers(loop_now);
+	hub_report_run_timers(loop_now);
 	fanout_end();
+	stores_flush();
 	catch_up_flush();
 	decisions_flush();
 	agent_channels_flush();
@@ -192,6 +200,8 @@ turn(void)
 	conn_reap();
 	topics_flush_interest();
 	presence_flush();
+	measure_end_turn();
+	limits_turn(loop_now);
 	gw_stats_report(loop_now);
 	bus_link_flush();
 	trim_memory();

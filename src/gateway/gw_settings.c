@@ -32,7 +32,8 @@ GwSettings	gw_settings = {
 	.idle_timeout = 60000,
 	.max_presence_calls = 5,
 	.presence_window = 30000,
-	.max_pending_changes = 10000
+	.max_pending_changes = 10000,
+	.rate_window = 60000
 };
 
 uint32		gw_settings_jwt_version;
@@ -59,6 +60,12 @@ static const struct
 	{"max_presence_calls", &gw_settings.max_presence_calls, 0, PG_INT32_MAX},
 	{"presence_window", &gw_settings.presence_window, 1, PG_INT32_MAX},
 	{"max_pending_changes", &gw_settings.max_pending_changes, 1, PG_INT32_MAX},
+	{"rate_window", &gw_settings.rate_window, 1, PG_INT32_MAX},
+	{"max_concurrent_users", &gw_settings.max_concurrent_users, 0, PG_INT32_MAX},
+	{"max_joins_per_second", &gw_settings.max_joins_per_second, 0, PG_INT32_MAX},
+	{"max_events_per_second", &gw_settings.max_events_per_second, 0, PG_INT32_MAX},
+	{"max_presence_events_per_second", &gw_settings.max_presence_events_per_second,
+	0, PG_INT32_MAX},
 };
 
 static const struct

@@ -35,6 +35,11 @@ typedef struct GwSettings
 	int64		idle_timeout;
 	int64		max_presence_calls; /* of a channel; 0 = no limit */
 	int64		presence_window;
+	int64		rate_window;	/* of these, which hold for all gateways: */
+	int64		max_concurrent_users;	/* 0 = no limit */
+	int64		max_joins_per_second;
+	int64		max_events_per_second;
+	int64		max_presence_events_per_second;
 	int64		max_pending_changes;	/* of a channel */
 } GwSettings;
 

@@ -15,6 +15,7 @@
 #include "proto/proto.h"
 
 #include "gateway/bus_link.h"
+#include "gateway/gw_histograms.h"
 #include "gateway/gw_stats.h"
 #include "gateway/loop.h"
 
@@ -49,17 +50,27 @@ log_closed(void)
 }
 
 /*
- * Send all counters, at most once a second.
+ * Send all counters, and what has been measured.
  */
 void
-gw_stats_report(int64 now)
+gw_stats_send(int64 now)
 {
-	if (now < gw_stats_deadline())
-		return;
+	if (gw_histograms_changed())
+		gw_histograms_report();
 	log_closed();
 	bus_send(BUS_STATS, gw_stats, sizeof(gw_stats), NULL, 0);
 	memcpy(reported, gw_stats, sizeof(reported));
 	reported_at = now;
+}
+
+/*
+ * The same at most once a second.
+ */
+void
+gw_stats_report(int64 now)
+{
+	if (now >= gw_stats_deadline())
+		gw_stats_send(now);
 }
 
 /*
@@ -68,7 +79,7 @@ gw_stats_report(int64 now)
 int64
 gw_stats_deadline(void)
 {
-	if (memcmp(reported, gw_stats, sizeof(reported)) == 0)
+	if (memcmp(reported, gw_stats, sizeof(reported)) == 0 && !gw_histograms_changed())
 		return LOOP_NEVER;
 	return reported_at + REPORT_INTERVAL_MS;
 }

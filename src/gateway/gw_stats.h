@@ -19,6 +19,9 @@ extern uint64 gw_stats[BUS_STAT_COUNT];
 #define STAT_INC(stat) STAT_ADD(stat, 1)
 #define STAT_DEC(stat) STAT_SUB(stat, 1)
 
+/* Tell the hub. */
+extern void gw_stats_send(int64 now);
+
 /* Tell the hub if anything changed and the last report is a second old. */
 extern void gw_stats_report(int64 now);
 

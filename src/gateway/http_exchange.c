@@ -114,6 +114,15 @@ handle(HttpExchange *exchange)
 }
 
 /*
+ * Who may read the answers of a route?
+ */
+static HttpReaders
+readers_of(const HttpBodyRoute *route)
+{
+	return route->same_origin ? HTTP_SAME_ORIGIN : HTTP_ALLOWED_ORIGINS;
+}
+
+/*
  * What is wrong with the way a body is to be sent: a status, or 0.
  */
 static int
@@ -150,7 +159,7 @@ http_exchange_begin(Conn *conn, const HttpRequest *req, Slice head, const HttpBo
 	status = judge_body(req, route->body_max, &error);
 	if (status != 0)
 	{
-		http_answer_error(conn, req, HTTP_ALLOWED_ORIGINS, status,
+		http_answer_error(conn, req, readers_of(route), status,
 						  route->error_prefix, error, NULL);
 		return;
 	}
@@ -197,7 +206,7 @@ refuse_body(HttpExchange *exchange, int status, const char *error)
 	HttpRequest req;
 
 	parse_head(exchange, &req);
-	http_answer_error(exchange->conn, &req, HTTP_ALLOWED_ORIGINS, status,
+	http_answer_error(exchange->conn, &req, readers_of(exchange->route), status,
 					  exchange->route->error_prefix, error, NULL);
 	free_exchange(exchange);
 }
@@ -246,7 +255,8 @@ http_exchange_defer(HttpExchange *exchange, bool keep_body)
  * Send the answer, if somebody is there to take it.
  */
 void
-http_exchange_answer(HttpExchange *exchange, int status, Slice body, const char *headers)
+http_exchange_answer_as(HttpExchange *exchange, int status, const char *type, Slice body,
+						const char *headers)
 {
 	Conn	   *conn = exchange->conn;
 	bool		deferred = exchange->state == EXCHANGE_DEFERRED;
@@ -255,11 +265,20 @@ http_exchange_answer(HttpExchange *exchange, int status, Slice body, const char 
 	if (conn != NULL)
 	{
 		parse_read(exchange, &req);
-		http_answer(conn, &req, HTTP_ALLOWED_ORIGINS, status, body, headers);
+		http_answer_as(conn, &req, readers_of(exchange->route), status, type, body, headers);
 	}
 	free_exchange(exchange);
 	if (conn != NULL && deferred)
 		conn_input_resume(conn);
+}
+
+/*
+ * Send an answer in JSON.
+ */
+void
+http_exchange_answer(HttpExchange *exchange, int status, Slice body, const char *headers)
+{
+	http_exchange_answer_as(exchange, status, "application/json", body, headers);
 }
 
 /*

@@ -33,6 +33,7 @@ typedef struct HttpBodyRoute
 	HttpBodyHandler handler;
 	size_t		body_max;		/* bytes; more is answered with 413 */
 	const char *error_prefix;	/* of its errors, as in http_answer_error() */
+	bool		same_origin;	/* answers are for pages of this server alone */
 } HttpBodyRoute;
 
 /* A head has come: read its body, or refuse that. */
@@ -51,6 +52,10 @@ extern void http_exchange_defer(HttpExchange *exchange, bool keep_body);
 /* Answer, now or later; the exchange is gone with that. */
 extern void http_exchange_answer(HttpExchange *exchange, int status, Slice body,
 								 const char *headers);
+
+/* The same with a body that is not JSON. */
+extern void http_exchange_answer_as(HttpExchange *exchange, int status, const char *type,
+									Slice body, const char *headers);
 
 /* The same with an error as body. */
 extern void http_exchange_error(HttpExchange *exchange, int status, const char *text,

@@ -20,6 +20,7 @@
 #include "gateway/http_answer.h"
 #include "gateway/http_exchange.h"
 #include "gateway/http_routes.h"
+#include "gateway/monitor_routes.h"
 #include "gateway/publish_route.h"
 #include "gateway/rest_broadcast.h"
 #include "gateway/upgrade.h"
@@ -39,17 +40,6 @@ typedef struct Route
 	RouteHandler handler;
 	const HttpBodyRoute *body_route;
 } Route;
-
-/*
- * GET /healthz.  That we can answer is the news: without its bus the gateway
- * does not listen.
- */
-static void
-handle_healthz(Conn *conn, const HttpRequest *req)
-{
-	http_answer(conn, req, HTTP_SAME_ORIGIN, 200, SLICE_LIT("{\"status\":\"ok\"}"),
-				"Cache-Control: no-store\r\n");
-}
 
 /*
  * GET /healthcheck, the same as upstream has it.
@@ -102,7 +92,8 @@ find_route(Slice path)
 	static const Route routes[] = {
 		{"/realtime/v1/websocket", NULL, upgrade_request, NULL},
 		{"/socket/websocket", NULL, upgrade_request, NULL},
-		{"/healthz", "GET, HEAD", handle_healthz, NULL},
+		{"/healthz", "GET, HEAD", NULL, &health_route},
+		{"/metrics", "GET, HEAD", NULL, &metrics_route},
 		{"/functions/v1/realtime-publish", "POST, OPTIONS", NULL, &publish_route},
 		{"/realtime/v1/api/publish", "POST, OPTIONS", NULL, &publish_route},
 		{"/realtime/v1/api/broadcast", "POST, OPTIONS", NULL, &rest_batch_route},
@@ -156,7 +147,8 @@ refuse_method(Conn *conn, const HttpRequest *req, const Route *route)
 
 	snprintf(allow, sizeof(allow), "Allow: %s\r\n", route->methods);
 	http_answer_error(conn, req,
-					  body_route != NULL ? HTTP_ALLOWED_ORIGINS : HTTP_SAME_ORIGIN, 405,
+					  body_route != NULL && !body_route->same_origin ?
+					  HTTP_ALLOWED_ORIGINS : HTTP_SAME_ORIGIN, 405,
 					  body_route != NULL ? body_route->error_prefix : MESSAGE_PREFIX,
 					  "Method not allowed", allow);
 }

@@ -27,6 +27,7 @@
 #include "proto/proto.h"
 
 #include "gateway/access.h"
+#include "gateway/admission.h"
 #include "gateway/agent_channels.h"
 #include "gateway/catch_up.h"
 #include "gateway/changes.h"
@@ -401,8 +402,11 @@ join_request(Conn *conn, const ClientMessage *msg)
 					   "PrivateOnly: This project only allows private channels");
 		return;
 	}
+	if (!admission_join(conn, msg))
+		return;
 	if (conn->channels.count >= gw_settings.max_channels_per_client)
 	{
+		STAT_INC(BUS_STAT_CHANNELS_LIMITED);
 		refuse_message(conn, msg, msg->join_ref, "ChannelRateLimitReached: Too many channels");
 		return;
 	}

@@ -14,6 +14,7 @@
 
 #include "gateway/message_frame.h"
 #include "gateway/place.h"
+#include "proto/uuid.h"
 
 /*
  * Append a text.
@@ -29,32 +30,13 @@ append(MessageMeta *meta, const char *text, size_t len)
 #define APPEND_LITERAL(meta, literal) append(meta, literal, sizeof(literal) - 1)
 
 /*
- * Append an identifier: 8-4-4-4-12 digits.
- */
-static void
-append_id(MessageMeta *meta, const uint8 *id)
-{
-	static const char hex[] = "0123456789abcdef";
-	char		text[36];
-	char	   *p = text;
-
-	for (int i = 0; i < MESSAGE_ID_BYTES; i++)
-	{
-		if (i == 4 || i == 6 || i == 8 || i == 10)
-			*p++ = '-';
-		*p++ = hex[id[i] >> 4];
-		*p++ = hex[id[i] & 15];
-	}
-	append(meta, text, sizeof(text));
-}
-
-/*
  * What a stored message says about itself.
  */
 void
 message_meta_stored(MessageMeta *meta, const WalMessage *message, const Place *place,
 					bool replayed)
 {
+	char		id[UUID_TEXT_LENGTH];
 	char		cursor[CURSOR_TEXT_BYTES];
 
 	meta->len = 0;
@@ -62,7 +44,8 @@ message_meta_stored(MessageMeta *meta, const WalMessage *message, const Place *p
 		APPEND_LITERAL(meta, "{\"replayed\":true,\"id\":\"");
 	else
 		APPEND_LITERAL(meta, "{\"id\":\"");
-	append_id(meta, message->id);
+	uuid_write(message->id, id);
+	append(meta, id, sizeof(id));
 	APPEND_LITERAL(meta, "\",\"cursor\":\"");
 	place_write_cursor(place, cursor);
 	append(meta, cursor, sizeof(cursor));

@@ -51,6 +51,31 @@ reply_ok(Conn *conn, Slice join_ref, Slice ref, Slice topic)
 }
 
 /*
+ * Reply with a response of one text, which needs no escapes.
+ */
+static void
+reply_text(Conn *conn, Slice join_ref, Slice ref, Slice topic, const char *status,
+		   const char *key, const char *value)
+{
+	scratch_reset(&json);
+	bytes_printf(&json, "{\"%s\":\"%s\"}", key, value);
+	if (json.failed)
+		frames.failed = true;
+	(void) phx_encode_reply(&frames, conn->version, join_ref, ref, topic,
+							status, bytes_slice(&json));
+	send_frames(conn);
+}
+
+/*
+ * Reply with ok and an id.
+ */
+void
+reply_id(Conn *conn, Slice join_ref, Slice ref, Slice topic, const char *id)
+{
+	reply_text(conn, join_ref, ref, topic, "ok", "id", id);
+}
+
+/*
  * Reply with an error.
  */
 void
@@ -66,13 +91,7 @@ reply_error(Conn *conn, Slice join_ref, Slice ref, Slice topic, const char *reas
 void
 reply_failure(Conn *conn, Slice join_ref, Slice ref, Slice topic, const char *code)
 {
-	scratch_reset(&json);
-	bytes_printf(&json, "{\"error\":\"%s\"}", code);
-	if (json.failed)
-		frames.failed = true;
-	(void) phx_encode_reply(&frames, conn->version, join_ref, ref, topic,
-							"error", bytes_slice(&json));
-	send_frames(conn);
+	reply_text(conn, join_ref, ref, topic, "error", "error", code);
 }
 
 /*

@@ -40,6 +40,9 @@ extern bool reply_encode_system(Bytes *out, PhxVersion version, Slice join_ref,
 /* phx_reply with status ok and an empty response. */
 extern void reply_ok(Conn *conn, Slice join_ref, Slice ref, Slice topic);
 
+/* The same with {"id": id}. */
+extern void reply_id(Conn *conn, Slice join_ref, Slice ref, Slice topic, const char *id);
+
 /* phx_reply with status error and a reason. */
 extern void reply_error(Conn *conn, Slice join_ref, Slice ref, Slice topic,
 						const char *reason);

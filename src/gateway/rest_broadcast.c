@@ -4,11 +4,12 @@
  *	  POST .../api/broadcast: what is said by HTTP.
  *
  * supabase.md 1.6.  A request that has been read and found right goes through
- * two queues before it is answered, and its connection reads no other one:
+ * queues before it is answered, and its connection reads no other one:
  *
  *		DECIDING	an executor: may this token write to these private topics?
  *					asked once for each of them
  *		SENDING		publishers.c: can those who listen follow?
+ *		STORING		an executor: a single message that is to be stored
  *
  * A request that has come this far is carried out even if its client is gone.
  *
@@ -24,16 +25,20 @@
  */
 #include "proto/proto.h"
 
+#include "gateway/admission.h"
 #include "gateway/agent_channels.h"
 #include "gateway/broadcasts.h"
 #include "gateway/decisions.h"
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
 #include "gateway/http_answer.h"
+#include "gateway/persist.h"
 #include "gateway/publishers.h"
 #include "gateway/replies.h"
+#include "gateway/request_token.h"
 #include "gateway/rest_batch.h"
 #include "gateway/rest_broadcast.h"
+#include "gateway/stores.h"
 #include "proto/jslice.h"
 
 #define BODY_MAX (8 * 1024 * 1024)
@@ -72,6 +77,7 @@ typedef struct Room
 	struct RestRequest *request;
 	Topic	   *topic;			/* of its messages, which hold it */
 	bool		allowed;
+	bool		may_store;
 } Room;
 
 typedef struct RestRequest
@@ -83,6 +89,7 @@ typedef struct RestRequest
 	bool		is_single;		/* its only message is: */
 	bool		is_binary;
 	Bytes		event;			/* plain bytes */
+	Persist		persist;		/* is it to be stored? */
 	Room	   *rooms;
 	uint32		nrooms;
 	uint32		nundecided;		/* of them */
@@ -92,39 +99,6 @@ typedef struct RestRequest
 } RestRequest;
 
 static Bytes payload;			/* being put together */
-
-/*
- * The token of a request: that of Authorization, if it is one for bearers,
- * else that of apikey.
- */
-static Slice
-find_token(const HttpRequest *req)
-{
-	const Slice *value = http_header(req, "Authorization");
-
-	if (value != NULL && value->len > 7 && pg_strncasecmp(value->data, "Bearer ", 7) == 0)
-	{
-		Slice		token = slice_make(value->data + 7, value->len - 7);
-
-		while (token.len > 0 && token.data[0] == ' ')
-			token = slice_make(token.data + 1, token.len - 1);
-		return token;
-	}
-	value = http_header(req, "apikey");
-	return value != NULL ? *value : slice_make(NULL, 0);
-}
-
-/*
- * Who sends a request?  NULL if that is nobody who may.
- */
-static Identity *
-identify(const HttpRequest *req)
-{
-	Slice		token = find_token(req);
-	TokenRefusal refusal;
-
-	return token.len > 0 ? identity_get(token, &refusal) : NULL;
-}
 
 /*
  * Refuse a request at its head.
@@ -142,7 +116,7 @@ refuse(Conn *conn, const HttpRequest *req, int status, const char *prefix, const
 static bool
 admit_batch(Conn *conn, const HttpRequest *req)
 {
-	Identity   *identity = identify(req);
+	Identity   *identity = request_identity(req);
 
 	if (identity == NULL)
 		refuse(conn, req, 401, MESSAGE_PREFIX, "Unauthorized");
@@ -325,6 +299,57 @@ send_message(const RestRequest *request, const RestMessage *message)
 }
 
 /*
+ * The message is stored, or could not be.
+ */
+static void
+stored(void *owner, JobOutcome outcome, const char *id)
+{
+	RestRequest *request = owner;
+
+	request->trouble = outcome;
+	if (outcome == JOB_DONE)
+		succeed(request);
+	else if (outcome == JOB_FAILED)
+		fail(request, 422, "Realtime was unable to store the message");
+	else
+		fail_for_trouble(request);
+}
+
+/*
+ * It is told to others, which is no news here.
+ */
+static void
+published(void *owner)
+{
+}
+
+/*
+ * Have the message that is the request stored; it is answered then.
+ */
+static void
+store_single(RestRequest *request)
+{
+	static const StoreHandlers handlers = {stored, published};
+	WalMessage	cast;
+
+	make_single_cast(request, &request->batch.messages[0], &cast);
+	publishers_sent(cast.payload.len);
+	if (store_begin(&cast, request->persist.ttl, NULL, &handlers, request) != NULL)
+		STAT_INC(BUS_STAT_CASTS);
+	else
+		fail(request, 429, "Connection pool exhausted");
+}
+
+/*
+ * Is the message that is the request to be stored, and may it?
+ */
+static bool
+may_store(const RestRequest *request)
+{
+	return request->persist.wanted && request->rooms[0].may_store;
+}
+
+/*
  * Send as long as that is possible, and wait for the rest.
  */
 static void
@@ -344,6 +369,11 @@ send_on(void *owner)
 		request->nsent++;
 		if (is_allowed(request, message))
 		{
+			if (may_store(request))
+			{
+				store_single(request);
+				return;
+			}
 			if (!send_message(request, message))
 			{
 				scratch_reset(&payload);
@@ -385,6 +415,7 @@ told(Asker *asker, JobOutcome outcome, uint8 rights)
 	RestRequest *request = room->request;
 
 	room->allowed = outcome == JOB_DONE && (rights & RIGHT_BROADCAST_WRITE) != 0;
+	room->may_store = room->allowed && (rights & RIGHT_PERSISTENCE_WRITE) != 0;
 	if (outcome == JOB_BUSY || outcome == JOB_UNAVAILABLE || outcome == JOB_TIMED_OUT ||
 		(outcome == JOB_FAILED && request->is_single))
 		request->trouble = outcome;
@@ -452,7 +483,8 @@ ask(RestRequest *request)
 
 	question.identity = request->identity;
 	question.headers = request->headers;
-	question.wanted = RIGHT_BROADCAST_WRITE;
+	question.wanted = RIGHT_BROADCAST_WRITE |
+		(request->persist.wanted ? RIGHT_PERSISTENCE_WRITE : 0);
 	for (uint32 i = 0; i < request->nrooms; i++)
 	{
 		question.topic = request->rooms[i].topic;
@@ -472,11 +504,14 @@ static void
 start(RestRequest *request)
 {
 	int			status = find_rooms(request);
+	const char *error;
 
 	if (status == 429)
 		fail(request, 429, "Too many messages to broadcast, please reduce the batch size");
 	else if (status != 0)
 		fail(request, status, "Out of memory");
+	else if ((error = admission_batch(request->batch.count)) != NULL)
+		fail(request, 429, error);
 	else
 	{
 		request->publisher.resume = send_on;
@@ -502,7 +537,7 @@ make_request(HttpExchange *exchange, const HttpRequest *req)
 	}
 	request->exchange = exchange;
 	/* its time may have come while the body was read */
-	request->identity = identify(req);
+	request->identity = request_identity(req);
 	status = request->identity == NULL ? 401 :
 		request_headers_take(req, HEADERS_ALL, &request->headers);
 	if (status == 0)
@@ -587,6 +622,30 @@ read_path(RestRequest *request, const HttpRequest *req, RestMessage *message)
 }
 
 /*
+ * Does a single message say well whether it is to be stored?  If not, it is
+ * refused as upstream does it.
+ */
+static bool
+read_persist(RestRequest *request, const HttpRequest *req)
+{
+	const char *fault = NULL;
+	Bytes		errors;
+
+	if (!persist_read_query(req->query, &request->persist))
+		fault = "ttl must be between 1 and 259200 seconds";
+	else if (request->persist.wanted && request->batch.nprivate == 0)
+		fault = "can only be used on private channels";
+	if (fault == NULL)
+		return true;
+	bytes_init(&errors);
+	bytes_printf(&errors, "{\"errors\":{\"persist\":[\"%s\"]}}", fault);
+	http_exchange_answer(request->exchange, 422, bytes_slice(&errors), NULL);
+	bytes_free(&errors);
+	free_request(request);
+	return false;
+}
+
+/*
  * A single message has been read.
  */
 static void
@@ -617,10 +676,13 @@ handle_single(HttpExchange *exchange, const HttpRequest *req, Slice body)
 	else if (status != 0)
 		fail(request, status, "Out of memory");
 	else if (message->payload.len > (size_t) gw_settings.max_message_size)
+	{
+		STAT_INC(BUS_STAT_PAYLOADS_LIMITED);
 		fail(request, 422, "Payload size exceeds tenant limit");
+	}
 	else if (!request->is_binary &&
 			 !jslice_validate(message->payload.data, message->payload.len, NULL))
 		fail(request, 400, "The body is not valid JSON");
-	else
+	else if (read_persist(request, req))
 		start(request);
 }

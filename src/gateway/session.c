@@ -14,6 +14,7 @@
 #include "proto/proto.h"
 
 #include "gateway/access.h"
+#include "gateway/admission.h"
 #include "gateway/broadcasts.h"
 #include "gateway/fanout.h"
 #include "gateway/gw_stats.h"
@@ -140,6 +141,16 @@ route(const ClientMessage *msg, const Channel *channel)
 }
 
 /*
+ * Is it an event on a channel that counts for the limit of all events?
+ */
+static bool
+is_counted(EventHandler handler)
+{
+	return handler == handle_broadcast || handler == handle_access_token ||
+		handler == handle_ignored;
+}
+
+/*
  * Decode a message and hand it to whoever handles its event.
  */
 void
@@ -161,5 +172,7 @@ session_message(Conn *conn, Slice message, bool binary)
 	/* answers come behind what was broadcast before */
 	if (handler != handle_broadcast)
 		fanout_settle();
+	if (is_counted(handler) && !admission_event(channel))
+		return;
 	handler(conn, &msg, channel);
 }

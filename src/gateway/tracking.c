@@ -18,6 +18,7 @@
 #include "proto/proto.h"
 
 #include "gateway/access.h"
+#include "gateway/admission.h"
 #include "gateway/agent_channels.h"
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
@@ -164,6 +165,8 @@ end_limited(Channel *channel, const char *message)
 static bool
 count_call(Channel *channel)
 {
+	if (!admission_presence(channel))
+		return false;
 	STAT_INC(BUS_STAT_PRESENCE_CALLS);
 	if (gw_settings.max_presence_calls == 0 ||
 		presence_count_call(channel->presence, loop_now, gw_settings.presence_window) <=

@@ -16,6 +16,7 @@
  */
 #include "proto/proto.h"
 
+#include "gateway/admission.h"
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
 #include "gateway/http_answer.h"
@@ -160,6 +161,7 @@ void
 upgrade_request(Conn *conn, const HttpRequest *req)
 {
 	int			status = ws_handshake_check(req);
+	const char *error;
 	Identity   *identity;
 	PhxVersion	version;
 
@@ -174,7 +176,13 @@ upgrade_request(Conn *conn, const HttpRequest *req)
 	else if (conn_open_count() >= gw_settings.max_connections)
 	{
 		identity_unref(identity);
+		STAT_INC(BUS_STAT_CONNECTIONS_LIMITED);
 		http_refuse(conn, 503, "Too many connected users", "Retry-After: 5\r\n");
+	}
+	else if ((error = admission_connect()) != NULL)
+	{
+		identity_unref(identity);
+		http_refuse(conn, 429, error, "Retry-After: 5\r\n");
 	}
 	else
 		accept_upgrade(conn, req, version, identity);

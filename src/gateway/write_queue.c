@@ -6,7 +6,8 @@
  * On a private channel the first broadcast or track asks the policies for the
  * rights to write.  What comes until they have answered waits here, whatever
  * its kind, in the order of its coming.  The answer holds until the channel's
- * token changes (supabase.md 7.4).
+ * token changes (supabase.md 7.4).  Broadcasts wait as well while one before them
+ * is being stored.
  *
  * src/gateway/write_queue.c
  *
@@ -107,19 +108,43 @@ write_queue_waits(const Channel *channel)
 }
 
 /*
- * Hand out what has waited.  A reply may close the connection, and with it the
- * queue is gone only at the end of the turn.
+ * Take the first thing out of a queue; the caller frees it.
+ */
+static WaitingWrite *
+take_first(struct WriteQueue *queue)
+{
+	WaitingWrite *item = queue->first;
+
+	queue->first = item->next;
+	if (queue->first == NULL)
+		queue->tail = &queue->first;
+	queue->count--;
+	queue->bytes -= item->body_len;
+	all_bytes -= item->body_len;
+	return item;
+}
+
+/*
+ * Hand out what has waited, up to something that is to be stored: what comes
+ * behind that waits until it is.  A reply may close the connection, and with it
+ * the queue is gone only at the end of the turn.
  */
 void
 write_queue_decided(Channel *channel, JobOutcome outcome)
 {
 	if (channel->writes == NULL)
 		return;
-	for (WaitingWrite *item = channel->writes->first; item != NULL; item = item->next)
+	while (channel->writes->first != NULL && channel->storing == NULL)
+	{
+		WaitingWrite *item = take_first(channel->writes);
+
 		item->handler(channel, slice_make(item->data, item->ref_len),
 					  slice_make(item->data + item->ref_len, item->body_len), outcome);
+		free(item);
+	}
 	fanout_settle();
-	write_queue_forget(channel);
+	if (channel->writes->first == NULL)
+		write_queue_forget(channel);
 }
 
 /*

@@ -30,7 +30,7 @@ extern bool write_queue_waits(const Channel *channel);
 
 /*
  * It is decided, by this outcome and the rights that the channel has now: hand
- * out what waited, in order.
+ * out what waited, in order, until the channel has something being stored.
  */
 extern void write_queue_decided(Channel *channel, JobOutcome outcome);
 

@@ -210,6 +210,11 @@ take_frame(void *owner, const BusHeader *header, Slice body)
 		case BUS_TRACK:
 		case BUS_WATCH:
 			return callbacks.presence(slot_of(gateway), header->type, body);
+		case BUS_USAGE:
+			return callbacks.usage(slot_of(gateway), body);
+		case BUS_ASK_METRICS:
+		case BUS_HISTOGRAMS:
+			return callbacks.metrics(slot_of(gateway), header->type, body);
 		default:
 			return false;
 	}

@@ -36,6 +36,12 @@ typedef struct BusCallbacks
 
 	/* A BUS_TRACK or BUS_WATCH came; false if it should not have been sent. */
 	bool		(*presence) (int slot, BusFrameType type, Slice body);
+
+	/* A BUS_USAGE came; false if it is none. */
+	bool		(*usage) (int slot, Slice body);
+
+	/* The same for a BUS_HISTOGRAMS or BUS_ASK_METRICS. */
+	bool		(*metrics) (int slot, BusFrameType type, Slice body);
 } BusCallbacks;
 
 extern void bus_server_init(const BusCallbacks *callbacks);

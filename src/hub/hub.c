@@ -49,6 +49,7 @@
 #include "hub/seam.h"
 #include "hub/sealed.h"
 #include "hub/timeouts.h"
+#include "hub/usage_server.h"
 #include "hub/wal_reader.h"
 #include "hub/xact_buffer.h"
 #include "jwt_config.h"
@@ -643,6 +644,7 @@ serve_bus(TimestampTz now)
 	seam_set_bounds(&bounds);
 	executors_dispatch(now);
 	presence_server_acknowledge();
+	usage_server_tell();
 	bus_server_flush(&bounds.told);
 }
 

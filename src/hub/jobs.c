@@ -3,13 +3,13 @@
  * jobs.c
  *	  Work that waits for an executor, and whom to tell of its end.
  *
- * The hub's own jobs come first, then calls, authorisations and questions about
- * history and changes of rows by turns, each kind in the order of arrival: a flood
- * of one kind, which may take no more than a token or a wrong key, must not starve
- * the others.  A question about history waits until what it is about is recorded
- * (hub/seam.c).  Every job gets exactly one answer: an executor's, or one of ours
- * where there is no room for it (JOB_BUSY at once), where it has waited longer than
- * clients do (JOB_BUSY), or where nobody can run it.
+ * The hub's own jobs come first, then calls, authorisations, questions about
+ * history and changes of rows, and broadcasts to be stored by turns, each kind in
+ * the order of arrival: a flood of one kind, which may take no more than a token or
+ * a wrong key, must not starve the others.  A question about history waits until
+ * what it is about is recorded (hub/seam.c).  Every job gets exactly one answer: an
+ * executor's, or one of ours where there is no room for it (JOB_BUSY at once),
+ * where it has waited longer than clients do (JOB_BUSY), or where nobody can run it.
  *
  * What waits is bounded by realtime.max_queued_jobs for each kind, for calls by
  * half of it, and by MAX_QUEUED_BYTES for each kind.  The hub's own jobs are one at a time
@@ -46,6 +46,7 @@ typedef enum JobClass
 	CLASS_AUTHORISE,			/* what joins wait for */
 	CLASS_HISTORY,
 	CLASS_VISIBLE,
+	CLASS_STORE,
 	CLASS_COUNT
 } JobClass;
 
@@ -86,6 +87,8 @@ class_of(JobKind kind)
 			return CLASS_HISTORY;
 		case JOB_VISIBLE:
 			return CLASS_VISIBLE;
+		case JOB_STORE:
+			return CLASS_STORE;
 		default:
 			return CLASS_OWN;
 	}
@@ -159,6 +162,8 @@ dequeue(Job *job)
 static size_t
 largest_body(JobKind kind)
 {
+	if (kind == JOB_STORE)
+		return STORE_MAX_BODY;
 	return kind == JOB_SUBSCRIBE || kind == JOB_VISIBLE ? CHANGE_JOB_MAX_BODY : JOB_MAX_BODY;
 }
 
@@ -173,6 +178,8 @@ is_valid(const BusJob *job, Slice body)
 	HistoryJob	history;
 	SubscribeJob subscribe;
 	VisibleJob	visible;
+	StoreHead	store;
+	WalMessage	message;
 
 	if (body.len > largest_body((JobKind) job->kind))
 		return false;
@@ -188,6 +195,8 @@ is_valid(const BusJob *job, Slice body)
 			return job_decode_call(body, &call);
 		case JOB_HISTORY:
 			return job_decode_history(body, &history);
+		case JOB_STORE:
+			return job_decode_store(body, &store, &message);
 		default:
 			return false;
 	}
@@ -202,7 +211,8 @@ has_room(JobClass class, size_t len)
 	int			most = class == CLASS_CALL ? (realtime_max_queued_jobs + 1) / 2 :
 		realtime_max_queued_jobs;
 
-	return queued[class] < most && bytes_of[class] + len <= MAX_QUEUED_BYTES;
+	return queued[class] < most &&
+		(bytes_of[class] == 0 || bytes_of[class] + len <= MAX_QUEUED_BYTES);
 }
 
 /*

@@ -27,10 +27,12 @@
 #include "hub/bus_server.h"
 #include "hub/events.h"
 #include "hub/jobs.h"
+#include "hub/metrics_server.h"
 #include "hub/port_lock.h"
 #include "hub/presence_server.h"
 #include "hub/programs.h"
 #include "hub/spawn.h"
+#include "hub/usage_server.h"
 #include "jwt_config.h"
 #include "shmem.h"
 
@@ -60,7 +62,8 @@ typedef struct Program
 static Program gateways[MAX_GATEWAYS];
 
 /*
- * Note in shared memory what a slot is doing.
+ * Note in shared memory what a slot is doing.  What its last process has
+ * counted stays counted.
  */
 static void
 publish_slot(int slot)
@@ -74,6 +77,11 @@ publish_slot(int slot)
 	shared->pid = program->pid;
 	shared->ready = false;
 	shared->started_at = program->started_at;
+	for (int stat = 0; stat < BUS_STAT_COUNT; stat++)
+	{
+		if (!bus_stat_is_gauge(stat))
+			realtime_shared->ended_stats[stat] += shared->stats[stat];
+	}
 	memset(shared->stats, 0, sizeof(shared->stats));
 	LWLockRelease(realtime_shared->lock);
 }
@@ -89,6 +97,8 @@ clear_program(int slot)
 	jobs_forget_gateway(slot);
 	bus_server_remove(slot);
 	presence_server_remove(slot);
+	usage_server_remove(slot);
+	metrics_server_remove(slot);
 	events_remove(&program->source);
 	close(program->source.fd);
 	program->pid = 0;
@@ -247,6 +257,12 @@ add_limits(StringInfo settings)
 	add_number(settings, "idle_timeout", realtime_idle_timeout);
 	add_number(settings, "max_presence_calls", realtime_max_presence_calls);
 	add_number(settings, "presence_window", realtime_presence_window);
+	add_number(settings, "rate_window", realtime_rate_window * INT64CONST(1000));
+	add_number(settings, "max_concurrent_users", realtime_max_concurrent_users);
+	add_number(settings, "max_joins_per_second", realtime_max_joins_per_second);
+	add_number(settings, "max_events_per_second", realtime_max_events_per_second);
+	add_number(settings, "max_presence_events_per_second",
+			   realtime_max_presence_events_per_second);
 	add_number(settings, "max_pending_changes", realtime_max_pending_changes);
 }
 
@@ -351,6 +367,7 @@ start_gateway(int slot, TimestampTz now)
 	events_add(&program->source, EPOLLIN);
 	bus_server_add(slot, bus_fd);
 	presence_server_add(slot);
+	usage_server_add(slot);
 	publish_slot(slot);
 	send_config(slot);
 }
@@ -407,7 +424,9 @@ programs_init(void)
 		.ready = peer_ready,
 		.stats = peer_stats,
 		.job = jobs_add,
-		.presence = presence_server_take
+		.presence = presence_server_take,
+		.usage = usage_server_take,
+		.metrics = metrics_server_take
 	};
 
 	bus_server_init(&callbacks);

@@ -182,6 +182,27 @@ bus_next_setting(Slice *settings, const char **key, const char **value)
 }
 
 /*
+ * Gauge or counter.
+ */
+bool
+bus_stat_is_gauge(BusStat stat)
+{
+	switch (stat)
+	{
+		case BUS_STAT_CONNECTIONS:
+		case BUS_STAT_CHANNELS:
+		case BUS_STAT_TOPICS:
+		case BUS_STAT_QUEUED_BYTES:
+		case BUS_STAT_IDENTITIES:
+		case BUS_STAT_USERS:
+		case BUS_STAT_CHANGES_HELD:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/*
  * Name of a statistic.
  */
 const char *
@@ -225,7 +246,20 @@ bus_stat_name(BusStat stat)
 		[BUS_STAT_RECOVERED] = "recovered",
 		[BUS_STAT_NOT_RECOVERED] = "not_recovered",
 		[BUS_STAT_REPLAYED] = "replayed",
+		[BUS_STAT_STORED] = "stored",
 		[BUS_STAT_HOLD_OVERRUNS] = "hold_overruns",
+		[BUS_STAT_USERS] = "users",
+		[BUS_STAT_BYTES_IN] = "bytes_in",
+		[BUS_STAT_JOINS_ASKED] = "joins_asked",
+		[BUS_STAT_EVENTS] = "events",
+		[BUS_STAT_CAST_DELIVERIES] = "broadcast_deliveries",
+		[BUS_STAT_CONNECTIONS_LIMITED] = "connections_limited",
+		[BUS_STAT_USERS_LIMITED] = "users_limited",
+		[BUS_STAT_JOINS_LIMITED] = "joins_limited",
+		[BUS_STAT_CHANNELS_LIMITED] = "channels_limited",
+		[BUS_STAT_EVENTS_LIMITED] = "events_limited",
+		[BUS_STAT_PRESENCE_EVENTS_LIMITED] = "presence_events_limited",
+		[BUS_STAT_PAYLOADS_LIMITED] = "payloads_limited",
 		[BUS_STAT_CHANGES] = "changes",
 		[BUS_STAT_CHANGES_ASKED] = "changes_asked",
 		[BUS_STAT_CHANGES_HELD] = "changes_held",

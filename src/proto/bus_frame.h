@@ -61,6 +61,15 @@ typedef enum BusFrameType
 	/* hub to executor */
 	BUS_RUN = 16,				/* BusJob, then what proto/job.h says */
 
+	/* hub to program, again */
+	BUS_USAGE_OTHERS = 80,		/* BusUsage: proto/usage_frame.h */
+	BUS_METRICS = 81,			/* proto/metrics_frame.h */
+
+	/* program to hub, again */
+	BUS_USAGE = 96,				/* BusUsage */
+	BUS_ASK_METRICS = 97,		/* empty: answered with BUS_METRICS */
+	BUS_HISTOGRAMS = 98,		/* Histogram[HISTOGRAM_KINDS] */
+
 	/* program to hub */
 	BUS_READY = 32,				/* addresses listened on, as text */
 	BUS_LOG = 33,				/* u8 BusLogLevel, then text */
@@ -230,7 +239,20 @@ typedef enum BusStat
 	BUS_STAT_RECOVERED,			/* joins that got all they had missed */
 	BUS_STAT_NOT_RECOVERED,		/* joins that could not */
 	BUS_STAT_REPLAYED,			/* messages of history queued to a client */
+	BUS_STAT_STORED,			/* broadcasts of clients that were stored */
 	BUS_STAT_HOLD_OVERRUNS,		/* times too much came while history was read */
+	BUS_STAT_USERS,				/* gauge: connections that have joined something */
+	BUS_STAT_BYTES_IN,			/* bytes read from sockets */
+	BUS_STAT_JOINS_ASKED,		/* joins that were within the limits */
+	BUS_STAT_EVENTS,			/* of clients on channels, without presence */
+	BUS_STAT_CAST_DELIVERIES,	/* of the deliveries, what clients said */
+	BUS_STAT_CONNECTIONS_LIMITED,	/* these, and those below: refused for a limit */
+	BUS_STAT_USERS_LIMITED,		/* connections and joins */
+	BUS_STAT_JOINS_LIMITED,		/* connections and joins */
+	BUS_STAT_CHANNELS_LIMITED,	/* joins of one with too many channels */
+	BUS_STAT_EVENTS_LIMITED,	/* channels closed, requests refused */
+	BUS_STAT_PRESENCE_EVENTS_LIMITED,	/* channels closed */
+	BUS_STAT_PAYLOADS_LIMITED,	/* broadcasts with too large a payload */
 	BUS_STAT_CHANGES,			/* postgres_changes queued to a client */
 	BUS_STAT_CHANGES_ASKED,		/* verdicts asked of the executors: client times
 								 * change */
@@ -271,6 +293,9 @@ extern bool bus_decode_follow_ack(Slice body, BusFollowAck *ack) RT_MUSTCHECK;
  * NUL-terminated in place) off *settings.  1 = there was one, 0 = end, -1 = bad.
  */
 extern int	bus_next_setting(Slice *settings, const char **key, const char **value) RT_MUSTCHECK;
+
+/* Does it say how things stand? */
+extern bool bus_stat_is_gauge(BusStat stat);
 
 /* Name of a BusStat as shown by realtime.status(). */
 extern const char *bus_stat_name(BusStat stat);

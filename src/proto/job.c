@@ -16,6 +16,7 @@
 #include "proto/utf8.h"
 
 #define ROLE_MAX_BYTES (NAMEDATALEN - 1)
+#define STORE_TTL_LIMIT 259200
 
 StaticAssertDecl(sizeof(HistoryHead) == 64, "HistoryHead is padded");
 StaticAssertDecl(sizeof(HistoryReply) == 40, "HistoryReply is padded");
@@ -253,6 +254,36 @@ job_decode_history(Slice body, HistoryJob *job)
 		head->is_private <= 1 && head->is_first <= 1 && head->reserved == 0 &&
 		(head->kind == HISTORY_REPLAY ? head->limit >= 1 : head->after.place.lsn != 0) &&
 		job->topic.len >= 1 && job->topic.len <= TOPIC_MAX_BYTES && is_text(job->topic);
+}
+
+/*
+ * A broadcast to be stored.
+ */
+bool
+job_encode_store(Bytes *out, const StoreHead *head, const WalMessage *message)
+{
+	size_t		len = wal_record_size(message);
+
+	if (!bytes_append(out, head, sizeof(*head)) || !bytes_reserve(out, len))
+		return false;
+	wal_record_encode(message, out->data + out->len);
+	out->len += len;
+	return true;
+}
+
+/*
+ * The same, checked.
+ */
+bool
+job_decode_store(Slice body, StoreHead *head, WalMessage *message)
+{
+	return take_head(&body, head, sizeof(*head)) &&
+		head->ttl <= STORE_TTL_LIMIT && head->reserved == 0 &&
+		wal_record_decode(body.data, body.len, message) &&
+		message->kind == WAL_MESSAGE_CAST && (message->flags & WAL_MESSAGE_PRIVATE) != 0 &&
+		(message->flags & WAL_MESSAGE_WHOLE) == 0 &&
+		is_text(message->topic) && is_text(message->event) &&
+		((message->flags & WAL_MESSAGE_BINARY) != 0 || is_text(message->payload));
 }
 
 /*

@@ -20,6 +20,7 @@
 #include "proto/wal_record.h"
 
 #define JOB_MAX_BODY (64 * 1024)	/* of one that a gateway asks for */
+#define STORE_MAX_BODY (BUS_MAX_BODY - 1024)	/* of a JOB_STORE */
 
 typedef enum JobKind
 {
@@ -29,10 +30,11 @@ typedef enum JobKind
 	JOB_POSITION = 4,			/* empty -> PositionReply */
 	JOB_HISTORY = 5,			/* HistoryJob -> HistoryReply */
 	JOB_SUBSCRIBE = 6,			/* these two: proto/change_job.h */
-	JOB_VISIBLE = 7
+	JOB_VISIBLE = 7,
+	JOB_STORE = 8				/* StoreHead, a WAL record -> empty */
 } JobKind;
 
-#define JOB_KINDS (JOB_VISIBLE + 1)
+#define JOB_KINDS (JOB_STORE + 1)
 #define JOB_KIND_VALID(kind) ((kind) >= JOB_AUTHORISE && (kind) < JOB_KINDS)
 
 typedef enum JobOutcome
@@ -156,6 +158,17 @@ typedef struct HistoryReply
 	Place		last;			/* if not complete: where to go on */
 } HistoryReply;
 
+/*
+ * A client's broadcast to be stored: a cast to a private room, with the id that
+ * its row shall have.
+ */
+typedef struct StoreHead
+{
+	uint32		ttl;			/* seconds until it expires, at most 259200; 0 =
+								 * it does not */
+	uint32		reserved;		/* zero */
+} StoreHead;
+
 /* Commits to be recorded in realtime.commits, in the order of their LSNs. */
 typedef struct CommitsHead
 {
@@ -193,6 +206,7 @@ extern bool job_encode_authorise(Bytes *out, const AuthoriseJob *job);
 extern bool job_encode_call(Bytes *out, const CallJob *job);
 extern bool job_encode_call_reply(Bytes *out, const CallReply *reply);
 extern bool job_encode_history(Bytes *out, const HistoryJob *job);
+extern bool job_encode_store(Bytes *out, const StoreHead *head, const WalMessage *message);
 
 /* Append one message to a HistoryReply. */
 extern bool job_encode_history_entry(Bytes *out, const BusMessageHead *head,
@@ -209,6 +223,7 @@ extern bool job_decode_call_reply(Slice body, CallReply *reply) RT_MUSTCHECK;
 extern bool job_decode_rights(Slice body, uint8 *rights) RT_MUSTCHECK;
 extern bool job_decode_commits(Slice body, CommitsHead *head, Slice *entries) RT_MUSTCHECK;
 extern bool job_decode_position(Slice body, PositionReply *reply) RT_MUSTCHECK;
+extern bool job_decode_store(Slice body, StoreHead *head, WalMessage *message) RT_MUSTCHECK;
 extern bool job_decode_history(Slice body, HistoryJob *job) RT_MUSTCHECK;
 extern bool job_decode_history_reply(Slice body, HistoryReply *reply, Slice *entries) RT_MUSTCHECK;
 

@@ -103,7 +103,7 @@ const rows = [
 ]
 
 function changes (dialect) {
-  describe(dialect.name, { concurrency: false, timeout: patience * 6 }, () => {
+  describe(dialect.name, { concurrency: false, timeout: patience * 6 + rounds * 100 }, () => {
     let client
     const clients = []
     const connect = async (jwt) => {

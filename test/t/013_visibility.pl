@@ -45,6 +45,10 @@ is(rows(), 0, 'the commit waits and the row is invisible');
 wait_for(sub { $server->stat('held') > 0 || $server->stat('state') =~ /hold/i },
 	'the hub to hold the transaction');
 is($client->broadcast(0), undef, 'the client did not hear of it');
+my $metrics = ($server->http_get('/metrics'))[1];
+like($metrics, qr/^realtime_hub_holding 1$/m, 'metrics show that it holds');
+like($metrics, qr/^realtime_hub_lag_milliseconds 0$/m, 'which is no lag');
+ok($server->healthy, 'and no illness');
 
 # A later commit that waits for nobody must not overtake it.
 my $later = send_in_background(2, 'local');

@@ -46,6 +46,7 @@ typedef struct Client
 	int			ended;			/* times that its channel was ended */
 	int			ok_messages;
 	char		error[512];		/* of the last system message */
+	Bytes		in;				/* of a message that is not complete */
 	/* what it asks for */
 	bool		secure;
 	bool		only_even;		/* by a filter that only SQL can evaluate */
@@ -69,6 +70,8 @@ static uint64 follow_seq[2];	/* of OPEN_TABLE, SECURE_TABLE; 0 = not followed */
 static int	unfollowed;
 static bool gone;				/* the tables do not exist any more */
 static bool leave_out;			/* the next verdicts cannot be given */
+static int	pieces;				/* whole messages that came */
+static bool long_rows;			/* rows have a text of 1,000 bytes */
 
 uint64		gw_stats[BUS_STAT_COUNT];
 GwSettings	gw_settings;
@@ -208,6 +211,7 @@ end_client(Client *client)
 	Channel    *channel = client->channel;
 
 	client->channel = NULL;
+	bytes_free(&client->in);
 	changes_close(channel);
 	free(channel);
 }
@@ -258,10 +262,22 @@ bool
 conn_deliver(Conn *conn, FrameBuf *buf, uint32 start, uint32 end)
 {
 	Client	   *client = (Client *) ((char *) conn - offsetof(Client, conn));
-	Slice		text = slice_make(buf->data + start + 4, end - start - 4);
-	Slice		payload = jslice_at(text, 4);
-	Slice		data = jslice_get(payload, "data");
-	Slice		id = jslice_get(jslice_get(data, "record"), "id");
+	size_t		len;
+	Slice		text;
+	Slice		data;
+	Slice		id;
+
+	bytes_append(&client->in, buf->data + start, end - start);
+	len = ((uint8) client->in.data[2] << 8) + (uint8) client->in.data[3];
+	if (client->in.len - 4 < len)
+		return true;			/* the rest comes in another piece */
+	text = slice_make(client->in.data + 4, client->in.len - 4);
+	if (text.len != len || !jslice_validate(text.data, text.len, NULL))
+		abort();
+	data = jslice_get(jslice_at(text, 4), "data");
+	id = jslice_get(jslice_get(data, "record"), "id");
+	client->in.len = 0;
+	pieces++;
 
 	client->seen = note(client->seen, strtoul(id.data, NULL, 10));
 	client->nseen++;
@@ -516,7 +532,7 @@ insert_row(bool secure, uint64 id)
 	record.relid = secure ? SECURE_TABLE : OPEN_TABLE;
 	record.op = CHANGE_INSERT;
 	record.flags = CHANGE_HAS_KEY;
-	record.ncolumns = 1;
+	record.ncolumns = long_rows ? 2 : 1;
 	record.schema = SLICE_LIT("public");
 	record.table = SLICE_LIT("t");
 	column.attnum = 1;
@@ -527,6 +543,19 @@ insert_row(bool secure, uint64 id)
 	column.value.json = slice_make(json, strlen(json));
 	change_append_head(&bytes, &record);
 	change_append_column(&bytes, &column);
+	if (long_rows)
+	{
+		char		text[1002];
+
+		memset(text, 'x', sizeof(text));
+		text[0] = text[sizeof(text) - 1] = '"';
+		column.attnum = 2;
+		column.flags = 0;
+		column.name = SLICE_LIT("note");
+		column.value.form = VALUE_STRING;
+		column.value.json = slice_make(text, sizeof(text));
+		change_append_column(&bytes, &column);
+	}
 	message.kind = WAL_MESSAGE_CHANGE;
 	message.payload = exact(bytes_slice(&bytes));
 	bytes_free(&bytes);
@@ -603,10 +632,21 @@ test_join(void)
 	end_turn();
 	check("rows after the answer");
 	c = join(topic, false, 0, false);
-	ok(changes_ready(c->channel), "who comes later need not ask");
-	join_changes_ready(c->channel);
+	ok(!changes_ready(c->channel), "who comes later asks as well");
+	end_turn();
+	is_int(nquestions, 1, "a question of his own");
+	join(topic, false, 0, false);
+	end_turn();
+	is_int(nquestions, 1, "who comes after it was sent");
 	insert_row(false, 4);
-	check("nor wait");
+	answer(0);
+	is_int(c->channel->state, CHANNEL_JOINED, "does not share its answer");
+	end_turn();
+	is_int(nquestions, 1, "but asks again");
+	insert_row(false, 5);
+	settle();
+	insert_row(false, 6);
+	check("rows go on meanwhile");
 	leave_all();
 
 	a = join(topic, false, 0, false);
@@ -647,6 +687,7 @@ test_order(void)
 		topics[i] = make_topic("order");
 	for (int round = 0; round < 20; round++)
 	{
+		long_rows = round % 2 == 1;
 		for (int i = 0; i < 24; i++)
 			join(topics[i % 4], i % 3 != 0, 0, i % 5 == 0);
 		settle();
@@ -666,6 +707,8 @@ test_order(void)
 		check("everything in its order");
 		leave_all();
 	}
+	long_rows = false;
+	ok(pieces > 0, "%d messages came", pieces);
 	for (int i = 0; i < 4; i++)
 	{
 		is_int(topics[i]->holders, 0, "the topic is not held");
@@ -732,7 +775,7 @@ test_tables_changed(void)
 	ok(!changes_ready(late->channel), "who joins waits for it");
 	settle();
 	check("then all are");
-	is_int(open->ok_messages, 1, "and hear no more about it");
+	is_int(open->ok_messages, 1, "and hear no more of it");
 	is_int(late->channel->state, CHANNEL_JOINED, "and the join is answered");
 	is_int(unfollowed, 0, "the tables were followed all the time");
 

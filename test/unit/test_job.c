@@ -421,6 +421,60 @@ test_history_reply(void)
 	bytes_free(&encoded);
 }
 
+/* A broadcast to be stored. */
+static void
+test_store(void)
+{
+	StoreHead	head = {.ttl = 60};
+	StoreHead	got;
+	WalMessage	message = {.kind = WAL_MESSAGE_CAST,.flags = WAL_MESSAGE_PRIVATE,
+		.topic = B("t"),.event = B("e"),.payload = B("{}")};
+	WalMessage	got_message;
+	Bytes		encoded;
+	Slice		body;
+	int			refused = 0;
+
+	bytes_init(&encoded);
+	ok(job_encode_store(&encoded, &head, &message), "a broadcast to be stored");
+	body = exact(bytes_slice(&encoded));
+	ok(job_decode_store(body, &got, &got_message) && got.ttl == 60, "decodes");
+	is_text(got_message.payload, "{}", "with its payload");
+	for (size_t len = 0; len < body.len; len++)
+	{
+		Slice		part = exact(slice_make(body.data, len));
+
+		refused += !job_decode_store(part, &got, &got_message);
+		release(part);
+	}
+	is_int(refused, body.len, "cut anywhere");
+	release(body);
+	bytes_free(&encoded);
+
+#define REFUSED(change, what) \
+	do { \
+		StoreHead	h = head; \
+		WalMessage	m = message; \
+		change; \
+		(void) job_encode_store(&encoded, &h, &m); \
+		ok(!job_decode_store(bytes_slice(&encoded), &got, &got_message), what); \
+		bytes_free(&encoded); \
+	} while (0)
+
+	REFUSED(h.ttl = 259201, "for too long");
+	REFUSED(h.reserved = 1, "a reserved field");
+	REFUSED(m.flags = 0, "to a public room");
+	REFUSED(m.flags |= WAL_MESSAGE_WHOLE, "a whole payload");
+	REFUSED(m.kind = WAL_MESSAGE_BROADCAST; m.number = 1, "no cast");
+	REFUSED(m.topic = B("a\0b"), "a topic with a NUL");
+	REFUSED(m.payload = B("\"\xff\""), "a payload that is no text");
+#undef REFUSED
+	message.flags |= WAL_MESSAGE_BINARY;
+	message.payload = B("\0\xff");
+	(void) job_encode_store(&encoded, &head, &message);
+	ok(job_decode_store(bytes_slice(&encoded), &got, &got_message), "bytes may be anything");
+	bytes_free(&encoded);
+}
+
 int
 main(void)
 {
@@ -432,5 +486,6 @@ main(void)
 	test_position();
 	test_history();
 	test_history_reply();
+	test_store();
 	return done_testing();
 }

@@ -17,8 +17,8 @@
 #include "utils/lsyscache.h"
 
 #include "api/change_value.h"
+#include "api/utf8_text.h"
 #include "exec/change_row.h"
-#include "exec/job_text.h"
 
 typedef struct ColumnReader
 {
@@ -89,7 +89,7 @@ read_value(RowReader *reader, Form_pg_attribute attribute, const ChangeValue *va
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("out of memory")));
-	return InputFunctionCall(&column->input, job_text(slice_make(copy, strlen(copy))),
+	return InputFunctionCall(&column->input, utf8_to_server(slice_make(copy, strlen(copy))),
 							 column->parameter, column->typmod);
 }
 

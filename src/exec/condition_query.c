@@ -29,8 +29,8 @@
 #include "utils/lsyscache.h"
 
 #include "api/change_value.h"
+#include "api/utf8_text.h"
 #include "exec/condition_query.h"
-#include "exec/job_text.h"
 #include "exec/virtual_row.h"
 
 /* What stands between the column and the value. */
@@ -97,7 +97,7 @@ condition_text(const FilterCondition *condition)
 
 	initStringInfo(&text);
 	appendStringInfo(&text, "SELECT %s(r.%s", condition->negated ? "NOT " : "",
-					 quote_identifier(job_text(condition->column)));
+					 quote_identifier(utf8_to_server(condition->column)));
 	switch ((FilterOp) condition->op)
 	{
 		case FILTER_IS:
@@ -146,7 +146,7 @@ read_value(Oid type, Slice text)
 	Oid			parameter;
 
 	getTypeInputInfo(type, &input, &parameter);
-	return OidInputFunctionCall(input, job_text(text), parameter, -1);
+	return OidInputFunctionCall(input, utf8_to_server(text), parameter, -1);
 }
 
 /*

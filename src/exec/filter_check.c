@@ -26,10 +26,10 @@
 #include "utils/lsyscache.h"
 
 #include "api/change_value.h"
+#include "api/utf8_text.h"
 #include "exec/apart.h"
 #include "exec/condition_query.h"
 #include "exec/filter_check.h"
-#include "exec/job_text.h"
 #include "pg_compat.h"
 
 /*
@@ -39,7 +39,7 @@ AttrNumber
 filter_check_column(Relation table, Oid role, Slice name)
 {
 	TupleDesc	desc = RelationGetDescr(table);
-	const char *text = job_text(name);
+	const char *text = utf8_to_server(name);
 
 	for (int i = 0; i < desc->natts; i++)
 	{
@@ -173,7 +173,7 @@ try_pattern(void *arg)
 static void
 check_pattern(const FilterCondition *condition)
 {
-	Pattern		pattern = {job_text(condition->operands[0].text), condition->op == FILTER_IMATCH};
+	Pattern		pattern = {utf8_to_server(condition->operands[0].text), condition->op == FILTER_IMATCH};
 	ErrorData  *error = run_apart(try_pattern, &pattern);
 
 	if (error != NULL)
@@ -189,7 +189,7 @@ check_pattern(const FilterCondition *condition)
 static void
 check_is(Form_pg_attribute attribute, Slice value)
 {
-	const char *text = job_text(value);
+	const char *text = utf8_to_server(value);
 
 	if (pg_strcasecmp(text, "null") == 0)
 		return;
@@ -306,7 +306,7 @@ filter_check_condition(Relation table, Oid role, const FilterCondition *conditio
 	if (attnum == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_RAISE_EXCEPTION),
-				 errmsg("invalid column for filter %s", job_text(condition->column))));
+				 errmsg("invalid column for filter %s", utf8_to_server(condition->column))));
 	attribute = TupleDescAttr(RelationGetDescr(table), attnum - 1);
 	check_operator(attribute, condition);
 

@@ -32,7 +32,6 @@
 #include "exec/client.h"
 #include "exec/extension_object.h"
 #include "exec/filter_check.h"
-#include "exec/job_text.h"
 #include "exec/plan_watch.h"
 #include "exec/policy_cache.h"
 #include "exec/role_check.h"
@@ -194,8 +193,8 @@ find_tables(Subscription *subscription)
 	MemoryContext context = CurrentMemoryContext;
 	Datum		values[] = {
 		ObjectIdGetDatum(subscription->capture),
-		CStringGetTextDatum(job_text(subscription->entry.schema)),
-		CStringGetTextDatum(job_text(subscription->entry.table))
+		CStringGetTextDatum(utf8_to_server(subscription->entry.schema)),
+		CStringGetTextDatum(utf8_to_server(subscription->entry.table))
 	};
 	int			rc;
 
@@ -316,7 +315,7 @@ check_entry(void *arg)
 		if (filter_check_column(table, subscription->client.role_oid, name) == 0)
 			ereport(ERROR,
 					(errcode(ERRCODE_RAISE_EXCEPTION),
-					 errmsg("invalid column for select %s", job_text(name))));
+					 errmsg("invalid column for select %s", utf8_to_server(name))));
 	}
 	relation_close(table, NoLock);
 }
@@ -508,7 +507,7 @@ subscribe(Slice body, Bytes *answer)
 	subscription->capture = extension_function("capture", InvalidOid);
 	if (messages == NULL || !OidIsValid(subscription->capture))
 		return JOB_UNAVAILABLE;
-	client->role = job_text(job.role);
+	client->role = utf8_to_server(job.role);
 	client->sub = client->topic = "";
 	client->claims = client->headers = "{}";
 	if (!role_check(client->role, RelationGetRelid(messages), &client->role_oid, &refusal))

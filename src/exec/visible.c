@@ -23,11 +23,11 @@
 #include "utils/memutils.h"
 #include "utils/plancache.h"
 
+#include "api/utf8_text.h"
 #include "exec/apart.h"
 #include "exec/change_row.h"
 #include "exec/client.h"
 #include "exec/condition_query.h"
-#include "exec/job_text.h"
 #include "exec/plan_watch.h"
 #include "exec/policy_cache.h"
 #include "exec/report.h"
@@ -98,7 +98,7 @@ report_failed(const Look *look, int sqlstate, const char *message)
 static bool
 check_role(const Viewing *viewing, const VisibleClient *asker, Oid *role)
 {
-	const char *name = job_text(asker->role);
+	const char *name = utf8_to_server(asker->role);
 	RoleRefusal refusal;
 
 	if (role_check(name, viewing->messages, role, &refusal))
@@ -115,11 +115,11 @@ become(const Viewing *viewing, const VisibleClient *asker)
 {
 	Client		client;
 
-	client.role = job_text(asker->role);
-	client.sub = job_text(asker->sub);
+	client.role = utf8_to_server(asker->role);
+	client.sub = utf8_to_server(asker->sub);
 	client.topic = "";
-	client.claims = job_text(asker->claims);
-	client.headers = job_text(asker->headers);
+	client.claims = utf8_to_server(asker->claims);
+	client.headers = utf8_to_server(asker->headers);
 	if (!check_role(viewing, asker, &client.role_oid))
 		return false;
 	client_become(&client);
@@ -214,7 +214,7 @@ static AttrNumber
 column_of(Relation table, Slice name)
 {
 	TupleDesc	desc = RelationGetDescr(table);
-	const char *text = job_text(name);
+	const char *text = utf8_to_server(name);
 
 	for (int i = 0; i < desc->natts; i++)
 	{

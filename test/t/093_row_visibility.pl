@@ -268,6 +268,13 @@ unlike(slurp_log(), qr/its session has another/, 'sessions are as they were');
 
 sub slurp_log { return PostgreSQL::Test::Utils::slurp_file($node->logfile); }
 
+# what realtime.claim_settings takes
+foreach my $bad ('anonymous_id', 'a.b', 'a.b=', 'nodot=x', 'realtime.topic=x', 'Request.jwt.claims=x', 'a.b=x,', 'a..b=x', 'a.1=x', q{a.b;c=x})
+{
+	isnt($node->psql('postgres', "ALTER SYSTEM SET realtime.claim_settings = '$bad'"), 0, "not '$bad'");
+}
+is($node->psql('postgres', "ALTER SYSTEM SET realtime.claim_settings = '$_'"), 0, "but '$_'") foreach ('', ' ', 'a.b=c', 'a.b_1.c = x y , d.e=f');
+
 $bus->server->cluster_alive('after that');
 $node->stop;
 done_testing();

@@ -40,7 +40,7 @@ typedef struct Terms
 	dlist_head	waiters;		/* of TermsWaiter */
 	dlist_head	audiences;		/* change_audience.c */
 	uint32		nentries;
-	uint8		events[CHANGE_MAX_ENTRIES]; /* CHANGE_ON_... */
+	uint8		events[CHANGE_MAX_ENTRIES]; /* CHANGE_ON() */
 	SelectGroup groups[CHANGE_MAX_ENTRIES];
 	uint32		ngroups;
 	Slice	   *names;			/* of all groups */

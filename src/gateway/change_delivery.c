@@ -34,6 +34,7 @@
 #include "proto/ws_frame.h"
 
 #define PARKED_MAX (64 * 1024 * 1024)	/* bytes */
+#define UNPARK_BYTES (256 * 1024)	/* of one turn: as the bus gives */
 #define HELD_MARK (64 * 1024 * 1024)	/* bytes in queues of channels */
 #define OVERRUN_MESSAGE "Too many changes wait to be authorized"
 
@@ -79,6 +80,7 @@ typedef struct Incoming
 static dlist_head parked = DLIST_STATIC_INIT(parked);
 static size_t parked_bytes;
 static size_t held_bytes;
+static size_t unpark_left = UNPARK_BYTES;	/* of this turn */
 static uint64 last_serial;		/* of the change that came last */
 static uint64 hit_serial;		/* of the change at hand */
 static Terms *hits;				/* who wants the change at hand */
@@ -530,12 +532,22 @@ may_serve(void)
 }
 
 /*
- * Go on with what was parked.
+ * May one that is parked be?  They are not read from the bus any more, so that
+ * sockets that are full have to be looked at here.
+ */
+static bool
+may_unpark(void)
+{
+	return !dlist_is_empty(&parked) && may_serve() && !backpressure_holding();
+}
+
+/*
+ * Go on with what was parked, a piece of it in each turn.
  */
 static void
 unpark(void)
 {
-	while (!dlist_is_empty(&parked) && may_serve())
+	while (unpark_left > 0 && may_unpark())
 	{
 		Parked	   *change = dlist_head_element(Parked, node, &parked);
 		Slice		bytes = slice_make(change->bytes, change->len);
@@ -543,6 +555,7 @@ unpark(void)
 
 		if (change_decode(bytes, &record))
 			serve(bytes, &record, change->committed_at, change->serial);
+		unpark_left -= Min(unpark_left, sizeof(Parked) + change->len);
 		free_parked(change);
 	}
 }
@@ -585,6 +598,16 @@ void
 change_delivery_flush(void)
 {
 	unpark();
+	unpark_left = UNPARK_BYTES;
 	change_verdicts_flush();
 	change_audiences_end();
+}
+
+/*
+ * When the next turn is due.  What hinders us wakes the loop when it is over.
+ */
+int64
+change_delivery_deadline(void)
+{
+	return may_unpark() ? loop_now : LOOP_NEVER;
 }

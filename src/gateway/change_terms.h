@@ -22,7 +22,8 @@ typedef struct SelectGroup
 } SelectGroup;
 
 /*
- * A question and its answer, which is good until BUS_TABLES_CHANGED.
+ * A question and its answer, which serves those who have it until
+ * BUS_TABLES_CHANGED.
  */
 typedef struct Terms
 {

@@ -168,6 +168,12 @@ backpressure_bus_read(int64 now)
 {
 }
 
+bool
+backpressure_holding(void)
+{
+	return false;
+}
+
 const char *
 refusal_of_job(JobOutcome outcome, Slice topic, RefusalText *room)
 {
@@ -448,9 +454,10 @@ static void
 settle(void)
 {
 	end_turn();
-	while (nquestions > 0)
+	while (nquestions > 0 || change_delivery_deadline() != LOOP_NEVER)
 	{
-		answer((int) tap_below(nquestions));
+		if (nquestions > 0)
+			answer((int) tap_below(nquestions));
 		end_turn();
 	}
 }

@@ -28,8 +28,8 @@ CREATE FUNCTION realtime.detach_capture(capture_trigger oid) RETURNS void
 	LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'detach_capture';
 
--- What realtime.follow() was told.  A name, because pg_dump shall carry it to
--- where the table has another OID.
+-- What realtime.follow() was told.  pg_dump writes names, so that they can be
+-- restored where the tables have other OIDs.
 CREATE TABLE realtime.follows
 (
 	relation regclass PRIMARY KEY
@@ -149,11 +149,15 @@ END
 $$;
 
 -- After DROP: triggers went with their tables; columns and policies matter, too.
+-- While the extension itself is dropped there is nobody to tell.
 CREATE FUNCTION realtime.note_drop() RETURNS event_trigger
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 	AS $$
 BEGIN
+	DELETE FROM realtime.follows w
+	WHERE w.relation IN (SELECT d.objid FROM pg_event_trigger_dropped_objects() d
+						 WHERE d.classid = 'pg_class'::regclass AND d.objsubid = 0);
 	IF EXISTS (SELECT FROM pg_event_trigger_dropped_objects() d
 			   WHERE d.object_type = 'trigger' AND d.object_identity LIKE 'realtime_capture_%'
 				  OR d.object_type IN ('policy', 'table column') AND EXISTS (SELECT FROM realtime.captures))
@@ -175,50 +179,38 @@ CREATE EVENT TRIGGER realtime_note_command ON ddl_command_end
 CREATE EVENT TRIGGER realtime_note_drop ON sql_drop
 	EXECUTE FUNCTION realtime.note_drop();
 
--- The table with that name, if it can be followed.
-CREATE FUNCTION realtime.followable_table(tab text) RETURNS regclass
-	LANGUAGE plpgsql STABLE PARALLEL SAFE
+CREATE FUNCTION realtime.follow(tab regclass) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 	AS $$
 DECLARE
 	found record;
 BEGIN
-	SELECT c.oid, c.relkind, c.relpersistence, c.oid::regclass AS name
+	SELECT c.relkind, c.relpersistence, realtime.is_own_table(c.oid) AS is_ours, c.relnamespace
 	INTO STRICT found
-	FROM pg_class c WHERE c.oid = tab::regclass;
+	FROM pg_class c WHERE c.oid = tab;
 	IF found.relkind NOT IN ('r', 'p') OR found.relpersistence = 't' THEN
-		RAISE EXCEPTION '"%" is no table that can be followed', found.name
+		RAISE EXCEPTION '"%" is no table that can be followed', tab
 			USING ERRCODE = 'wrong_object_type';
-	ELSIF realtime.is_own_table(found.oid) OR found.oid < 16384 THEN
-		RAISE EXCEPTION 'table "%" must not be followed', found.name
+	ELSIF found.is_ours OR found.relnamespace IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace) THEN
+		RAISE EXCEPTION 'table "%" must not be followed', tab
 			USING ERRCODE = 'insufficient_privilege';
 	END IF;
-	RETURN found.oid;
-END
-$$;
-
-CREATE FUNCTION realtime.follow(tab text) RETURNS void
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-	SET search_path = pg_catalog, pg_temp
-	AS $$
-BEGIN
 	-- its trigger does the rest
-	INSERT INTO realtime.follows VALUES (realtime.followable_table(tab))
-	ON CONFLICT DO NOTHING;
+	INSERT INTO realtime.follows VALUES (tab) ON CONFLICT DO NOTHING;
 END
 $$;
-COMMENT ON FUNCTION realtime.follow(text) IS
-	'have changes of a table, given with its schema, captured for clients that listen to it';
+COMMENT ON FUNCTION realtime.follow(regclass) IS
+	'have changes of a table captured for clients that listen to it';
 
-CREATE FUNCTION realtime.unfollow(tab text) RETURNS boolean
+CREATE FUNCTION realtime.unfollow(tab regclass) RETURNS boolean
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 	AS $$
 DECLARE
 	was_there boolean;
 BEGIN
-	DELETE FROM realtime.follows WHERE relation = to_regclass(tab)
-		OR NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = relation);
+	DELETE FROM realtime.follows WHERE relation = tab;
 	was_there := FOUND;
 	IF realtime.follow_tables() > 0 THEN
 		PERFORM realtime.note_tables_changed();
@@ -226,7 +218,7 @@ BEGIN
 	RETURN was_there;
 END
 $$;
-COMMENT ON FUNCTION realtime.unfollow(text) IS
+COMMENT ON FUNCTION realtime.unfollow(regclass) IS
 	'undo realtime.follow(); a table of the publication supabase_realtime is followed nevertheless';
 
 CREATE VIEW realtime.followed_tables AS
@@ -294,8 +286,8 @@ REVOKE EXECUTE ON FUNCTION
 	realtime.capture(), realtime.note_tables_changed(),
 	realtime.attach_capture(regclass, regclass, integer, regprocedure), realtime.detach_capture(oid),
 	realtime.is_own_table(oid), realtime.wanted_captures(), realtime.follow_tables(),
-	realtime.note_command(), realtime.note_drop(), realtime.followable_table(text),
-	realtime.follow(text), realtime.unfollow(text), realtime.follow_inserted(), realtime.restore_publication()
+	realtime.note_command(), realtime.note_drop(),
+	realtime.follow(regclass), realtime.unfollow(regclass), realtime.follow_inserted(), realtime.restore_publication()
 	FROM PUBLIC;
 
 DO $$

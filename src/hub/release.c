@@ -199,7 +199,8 @@ publish_tables_changed(void)
 }
 
 /*
- * Publish a change of a row.  History has none, so it has a number of its own.
+ * Publish a change of a row.  History has none, so it has the place of the message
+ * before it.
  */
 static void
 publish_change(const WalMessage *message, Slice body)

@@ -205,7 +205,7 @@ sub next_change
 	my ($self) = @_;
 	my ($type, $body) = $self->next_frame('message');
 	my ($topic_len, $event_len) = (unpack('S', substr($body, 24 + 4)), unpack('C', substr($body, 24 + 3)));
-	my $record = substr($body, 24 + 44 + $topic_len + $event_len);
+	my $record = substr($body, 24 + 48 + $topic_len + $event_len);
 
 	return ($record, decode_change($record));
 }

@@ -66,7 +66,7 @@ for my $gateways (1, 2)
 	}
 	is($stored->('room'), 21, 'a third of them are stored');
 	is($server->sql(q{SELECT count(*) FROM realtime.messages WHERE expires_at BETWEEN now() AND now() + interval '60 s'}), 20, 'for a minute');
-	is($server->stat('stored'), 21, 'and counted');
+	ok(wait_for(sub { $server->stat('stored') == 21 }, 'them to be counted'), 'and counted');
 
 	# bytes, and a sender that wants to hear itself
 	my $echo = $server->client;

@@ -218,7 +218,7 @@ sub configure
 
 	$self->sql("ALTER SYSTEM SET realtime.$_ = '$settings{$_}'") foreach sort keys %settings;
 	$self->sql('SELECT pg_reload_conf()');
-	$self->wait_for_executors($settings{executors}) if $settings{executors};
+	$self->wait_for_executors($settings{executors}) if defined $settings{executors};
 	return;
 }
 
@@ -264,10 +264,11 @@ sub publish
 	return;
 }
 
-# Process ids of the hub and of its gateways, those being the hub's children.
+# Process ids of the hub and of its gateways, those being the hub's children,
+# once there are exactly $count of them, or any.
 sub pids
 {
-	my ($self) = @_;
+	my ($self, $count) = @_;
 	my ($hub, @gateways);
 
 	$self->wait_for('the hub and its gateway', sub
@@ -275,9 +276,24 @@ sub pids
 			$hub = $self->sql(
 				q{SELECT pid FROM pg_stat_activity WHERE backend_type LIKE 'realtime hub%'});
 			@gateways = $hub ? _children($hub) : ();
-			return @gateways > 0;
+			return defined $count ? @gateways == $count : @gateways > 0;
 		});
 	return ($hub, @gateways);
+}
+
+# Wait until exactly so many gateways listen: between these the kernel shares
+# new connections out.
+sub wait_for_listeners
+{
+	my ($self, $count) = @_;
+	my $port = sprintf ':%04X', $self->{gateway_port};
+
+	$self->wait_for("$count listening gateways", sub
+		{
+			open my $sockets, '<', '/proc/net/tcp' or die "/proc/net/tcp: $!\n";
+			return $count == grep { /^\s*\d+: \w+$port \w+:0000 0A / } <$sockets>;
+		});
+	return;
 }
 
 # Children of a process, from /proc.
@@ -418,6 +434,17 @@ sub end
 
 	kill 'TERM', $child->{pid};
 	return $self->finish($child);
+}
+
+# End a program that does not end by itself.
+sub terminate
+{
+	my ($self, $child) = @_;
+
+	kill 'TERM', $child->{pid};
+	1 while waitpid($child->{pid}, 0) < 0 && $! == EINTR;
+	delete $self->{children}{ $child->{pid} };
+	return;
 }
 
 # Run a program to its end and return what it printed.

@@ -23,7 +23,6 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -194,19 +193,6 @@ broadcast_for(char kind, int64 duration, uint64 *seq)
 	return count;
 }
 
-/*
- * CPU seconds of this process.
- */
-static double
-own_cpu(void)
-{
-	struct rusage usage;
-
-	getrusage(RUSAGE_SELF, &usage);
-	return (double) (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-		(double) (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-}
-
 int
 main(int argc, char **argv)
 {
@@ -224,9 +210,9 @@ main(int argc, char **argv)
 
 	broadcast_for(MARKER_WARMUP, warmup, &seq);
 	begin = monotonic_ns();
-	cpu = own_cpu();
+	cpu = own_cpu_seconds();
 	count = broadcast_for(MARKER_MESSAGE, seconds, &seq);
-	cpu = own_cpu() - cpu;
+	cpu = own_cpu_seconds() - cpu;
 	took = (double) (monotonic_ns() - begin) / 1e9;
 	broadcast(MARKER_END, seq);
 

@@ -419,7 +419,9 @@ main(int argc, char **argv)
 {
 	struct rlimit limit;
 	double		cpu = 0;
+	double		user = 0;
 	double		leave_cpu = 0;
+	int64		bytes = 0;
 	double		took = 0;
 	int64		wrong = 0;
 
@@ -438,10 +440,14 @@ main(int argc, char **argv)
 
 		connect_all();
 		before = cpu_seconds(&pids);
+		user -= user_cpu_seconds(&pids);
+		bytes -= bytes_in;
 		start = monotonic_ns();
 		join_all(round);
 		took += (double) (monotonic_ns() - start) / 1e9;
 		cpu += cpu_seconds(&pids) - before;
+		user += user_cpu_seconds(&pids);
+		bytes += bytes_in;
 		wrong += wrong_clients();
 		if (leave)
 		{
@@ -452,10 +458,11 @@ main(int argc, char **argv)
 		}
 		close_all();
 	}
-	printf("seconds=%.2f\ncpu_us_per_join=%.1f\ncpu_us_per_leave=%.1f\n"
-		   "mb_received=%lld\nwrong=%lld\n", took,
+	printf("seconds=%.2f\ncpu_us_per_join=%.1f\nuser_us_per_join=%.1f\ncpu_us_per_leave=%.1f\n"
+		   "kb_per_join=%.1f\nwrong=%lld\n", took,
 		   cpu * 1e6 / (double) (nclients * rounds),
+		   user * 1e6 / (double) (nclients * rounds),
 		   leave ? leave_cpu * 1e6 / (double) (nclients / 2 * rounds) : 0,
-		   (long long) (bytes_in >> 20), (long long) wrong);
+		   (double) bytes / 1024 / (double) (nclients * rounds), (long long) wrong);
 	return wrong > 0 ? 1 : 0;
 }

@@ -13,6 +13,7 @@
 #include "support.h"
 
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static const char *program = "bench";
@@ -192,6 +193,49 @@ cpu_seconds(const PidList *list)
 	for (int i = 0; i < list->npids; i++)
 		sum += cpu_of_pid(list->pids[i]);
 	return sum;
+}
+
+/*
+ * The user part, from field 14 of /proc/<pid>/stat, in ticks.  A program's name
+ * stands in parentheses and may contain anything.
+ */
+double
+user_cpu_seconds(const PidList *list)
+{
+	unsigned long long ticks = 0;
+
+	for (int i = 0; i < list->npids; i++)
+	{
+		char		path[64];
+		char		line[1024];
+		FILE	   *file;
+		const char *name_end;
+		unsigned long long utime;
+
+		snprintf(path, sizeof(path), "/proc/%d/stat", list->pids[i]);
+		file = fopen(path, "r");
+		if (file == NULL || fgets(line, sizeof(line), file) == NULL ||
+			(name_end = strrchr(line, ')')) == NULL ||
+			sscanf(name_end + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu",
+				   &utime) != 1)
+			fatal("cannot read %s: is the process still there?", path);
+		fclose(file);
+		ticks += utime;
+	}
+	return (double) ticks / (double) sysconf(_SC_CLK_TCK);
+}
+
+/*
+ * User and system time of the caller.
+ */
+double
+own_cpu_seconds(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return (double) (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+		(double) (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
 /*

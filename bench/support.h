@@ -72,6 +72,12 @@ extern void parse_options(int argc, char **argv, const Option *options);
 /* CPU seconds, user and system, that these processes have used so far. */
 extern double cpu_seconds(const PidList *list);
 
+/* Of it what they spent in their own code, not in the kernel's; to 1/100 s. */
+extern double user_cpu_seconds(const PidList *list);
+
+/* CPU seconds of the calling process. */
+extern double own_cpu_seconds(void);
+
 /* Sleep until monotonic_ns() reaches `when`. */
 extern void sleep_until(int64 when);
 

@@ -27,6 +27,7 @@
  */
 #include "postgres.h"
 
+#include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "utils/builtins.h"
@@ -66,6 +67,7 @@
 
 typedef enum Command
 {
+	COMMAND_EPOCH,				/* of the newest commit */
 	COMMAND_NEWEST,				/* is this commit recorded? */
 	COMMAND_BEGIN,				/* since when was what we look for inserted? */
 	COMMAND_PAGE,
@@ -82,6 +84,10 @@ static const struct
 	int			nargs;
 	Oid			types[MAX_PARAMETERS];
 }			commands[] = {
+	[COMMAND_EPOCH] = {
+		"SELECT c.epoch FROM realtime.commits c ORDER BY c.lsn DESC LIMIT 1",
+		0, {InvalidOid}
+	},
 	[COMMAND_NEWEST] = {
 		"SELECT true FROM realtime.commits c WHERE c.lsn >= $1 LIMIT 1",
 		1, {PG_LSNOID}
@@ -355,6 +361,18 @@ is_recorded(const HistoryHead *head)
 }
 
 /*
+ * Has the primary begun another epoch, of which a standby's hub knows nothing?
+ */
+static bool
+is_of_this_epoch(const HistoryHead *head)
+{
+	Datum		epoch;
+
+	return !RecoveryInProgress() || !ask(COMMAND_EPOCH, NULL, &epoch) ||
+		DatumGetInt64(epoch) == (int64) head->after.epoch;
+}
+
+/*
  * Answer.
  */
 static HistoryVerdict
@@ -362,9 +380,11 @@ read_history(Reading *reading)
 {
 	if (!is_recorded(&reading->job.head))
 		return HISTORY_NOT_YET;
-	if (reading->job.head.kind == HISTORY_RESUME)
-		return read_page(reading);
-	return read_newest(reading);
+	if (reading->job.head.kind == HISTORY_REPLAY)
+		return read_newest(reading);
+	if (!is_of_this_epoch(&reading->job.head))
+		return HISTORY_EPOCH;
+	return read_page(reading);
 }
 
 /*

@@ -12,8 +12,10 @@
  * for which too many wait is ended, and joins again: no change is ever left
  * out without a word.
  *
- * From BUS_TABLES_CHANGED until all answers about tables have been asked for
- * anew, changes are parked before anybody looks at them.
+ * Changes are parked before anybody looks at them from BUS_TABLES_CHANGED until
+ * all answers about tables have been asked for anew, and while as much waits for
+ * verdicts as the executors have to do for some time: a row that is parked is kept
+ * once, and not once for every channel.
  *
  * src/gateway/change_delivery.c
  *
@@ -32,6 +34,8 @@
 #include "proto/ws_frame.h"
 
 #define PARKED_MAX (64 * 1024 * 1024)	/* bytes */
+#define UNPARK_BYTES (256 * 1024)	/* of one turn: as the bus gives */
+#define HELD_MARK (64 * 1024 * 1024)	/* bytes in queues of channels */
 #define OVERRUN_MESSAGE "Too many changes wait to be authorized"
 
 /* A change that nobody has looked at yet. */
@@ -58,7 +62,8 @@ typedef struct HeldChange
 	uint32		nopen;			/* verdicts that it waits for */
 	uint64		told;			/* entries that are to be told */
 	uint64		failed;			/* entries that it could not be decided for */
-	uint32		nlinks;
+	size_t		weight;			/* bytes of all this */
+	uint32		nlinks;			/* in use */
 	VerdictLink links[FLEXIBLE_ARRAY_MEMBER];
 } HeldChange;
 
@@ -74,10 +79,12 @@ typedef struct Incoming
 
 static dlist_head parked = DLIST_STATIC_INIT(parked);
 static size_t parked_bytes;
+static size_t held_bytes;
+static size_t unpark_left = UNPARK_BYTES;	/* of this turn */
 static uint64 last_serial;		/* of the change that came last */
 static uint64 hit_serial;		/* of the change at hand */
 static Terms *hits;				/* who wants the change at hand */
-static uint8 hit_events;		/* CHANGE_ON_... of it */
+static uint8 hit_events;		/* CHANGE_ON() of it */
 
 /*
  * A channel could not be told: it must not go on as if nothing had happened.
@@ -112,6 +119,15 @@ tell_entries(const HeldChange *held, const Telling *telling, uint64 entries, Cha
 }
 
 /*
+ * What a held change weighs.
+ */
+static size_t
+held_weight(uint32 nlinks)
+{
+	return offsetof(HeldChange, links) + nlinks * sizeof(VerdictLink);
+}
+
+/*
  * Free a held change.
  */
 static void
@@ -119,6 +135,7 @@ free_held(HeldChange *held)
 {
 	dlist_delete(&held->node);
 	held->changes->nheld--;
+	held_bytes -= held->weight;
 	STAT_DEC(BUS_STAT_CHANGES_HELD);
 	for (uint32 i = 0; i < held->nlinks; i++)
 		change_verdict_leave(&held->links[i]);
@@ -281,14 +298,16 @@ static bool
 hold(Incoming *incoming, Changes *changes, Audience *audience, uint64 unsure)
 {
 	const Terms *terms = audience->terms;
-	uint32		nlinks = 1 + count_entries(unsure);
+	size_t		weight = held_weight(1 + count_entries(unsure));
 	HeldChange *held;
 
 	if (changes->nheld >= gw_settings.max_pending_changes || !keep(incoming))
 		return false;
-	held = calloc(1, offsetof(HeldChange, links) + nlinks * sizeof(VerdictLink));
+	held = calloc(1, weight);
 	if (held == NULL)
 		return false;
+	held->weight = weight;
+	held_bytes += weight;
 	held->changes = changes;
 	held->audience = change_audience_ref(audience);
 	held->kept = change_kept_ref(incoming->kept);
@@ -435,23 +454,6 @@ hit(Target *target)
 }
 
 /*
- * The event of an operation.
- */
-static uint8
-event_of(uint8 op)
-{
-	switch (op)
-	{
-		case CHANGE_INSERT:
-			return CHANGE_ON_INSERT;
-		case CHANGE_UPDATE:
-			return CHANGE_ON_UPDATE;
-		default:
-			return CHANGE_ON_DELETE;
-	}
-}
-
-/*
  * Hand a change to all who want it.
  */
 static void
@@ -466,7 +468,7 @@ serve(Slice bytes, const ChangeRecord *record, int64 committed_at, uint64 serial
 	incoming.record = record;
 	incoming.committed_at = committed_at;
 	incoming.serial = hit_serial = serial;
-	hit_events = event_of(record->op);
+	hit_events = CHANGE_ON(record->op);
 	change_row_begin(record);
 	change_index_visit(&table->index, hit);
 	while (hits != NULL)
@@ -521,12 +523,31 @@ park(Slice bytes, int64 committed_at, uint64 serial)
 }
 
 /*
- * Go on with what was parked, if all answers about tables are there.
+ * May the next change be looked at?
+ */
+static bool
+may_serve(void)
+{
+	return change_terms_current() && change_verdicts_room() && held_bytes < HELD_MARK;
+}
+
+/*
+ * May one that is parked be?  They are not read from the bus any more, so that
+ * sockets that are full have to be looked at here.
+ */
+static bool
+may_unpark(void)
+{
+	return !dlist_is_empty(&parked) && may_serve() && !backpressure_holding();
+}
+
+/*
+ * Go on with what was parked, a piece of it in each turn.
  */
 static void
 unpark(void)
 {
-	while (!dlist_is_empty(&parked) && change_terms_current())
+	while (unpark_left > 0 && may_unpark())
 	{
 		Parked	   *change = dlist_head_element(Parked, node, &parked);
 		Slice		bytes = slice_make(change->bytes, change->len);
@@ -534,6 +555,7 @@ unpark(void)
 
 		if (change_decode(bytes, &record))
 			serve(bytes, &record, change->committed_at, change->serial);
+		unpark_left -= Min(unpark_left, sizeof(Parked) + change->len);
 		free_parked(change);
 	}
 }
@@ -553,7 +575,7 @@ change_delivery_take(const BusMessageHead *head, const WalMessage *message)
 	fanout_settle();
 	unpark();
 	last_serial++;
-	if (dlist_is_empty(&parked) && change_terms_current())
+	if (dlist_is_empty(&parked) && may_serve())
 		serve(message->payload, &record, head->committed_at, last_serial);
 	else
 		park(message->payload, head->committed_at, last_serial);
@@ -576,6 +598,16 @@ void
 change_delivery_flush(void)
 {
 	unpark();
+	unpark_left = UNPARK_BYTES;
 	change_verdicts_flush();
 	change_audiences_end();
+}
+
+/*
+ * When the next turn is due.  What hinders us wakes the loop when it is over.
+ */
+int64
+change_delivery_deadline(void)
+{
+	return may_unpark() ? loop_now : LOOP_NEVER;
 }

@@ -31,6 +31,9 @@ extern uint64 change_delivery_serial(void);
  */
 extern void change_delivery_flush(void);
 
+/* When it wants to be called again; LOOP_NEVER if that depends on others. */
+extern int64 change_delivery_deadline(void);
+
 /* Forget what a channel that ends would have been told. */
 extern void change_delivery_forget(Changes *changes);
 

@@ -33,7 +33,7 @@ typedef struct Target
 {
 	struct Plan *plan;
 	uint8		entry;			/* its number in the join, from 0 */
-	uint8		events;			/* CHANGE_ON_... */
+	uint8		events;			/* CHANGE_ON() */
 	uint16		nconditions;	/* all have to hold */
 	uint32		relation;		/* in the plan */
 	TargetCondition *conditions;

@@ -178,25 +178,6 @@ add_to_group(Terms *terms, const Slice *wanted, uint32 nwanted, uint32 entry)
 }
 
 /*
- * The events that an entry of the question is about.
- */
-static uint8
-events_of(uint8 op)
-{
-	switch (op)
-	{
-		case CHANGE_INSERT:
-			return CHANGE_ON_INSERT;
-		case CHANGE_UPDATE:
-			return CHANGE_ON_UPDATE;
-		case CHANGE_DELETE:
-			return CHANGE_ON_DELETE;
-		default:
-			return CHANGE_ON_ALL;
-	}
-}
-
-/*
  * Read from the question what does not need an answer; false without memory.
  */
 static bool
@@ -223,7 +204,7 @@ read_entries(Terms *terms)
 
 		while (subscribe_next_name(&entry.select, next))
 			next++;
-		terms->events[terms->nentries] = events_of(entry.op);
+		terms->events[terms->nentries] = entry.op == 0 ? CHANGE_ON_ALL : CHANGE_ON(entry.op);
 		add_to_group(terms, wanted, (uint32) (next - wanted), terms->nentries);
 		terms->nentries++;
 	}
@@ -289,22 +270,18 @@ get_terms(void)
 }
 
 /*
- * The operation of an entry's events, for the question.
+ * The one operation that events are about, 0 if they are about all.
  */
 static uint8
 op_of(uint8 events)
 {
-	switch (events)
-	{
-		case CHANGE_ON_INSERT:
-			return CHANGE_INSERT;
-		case CHANGE_ON_UPDATE:
-			return CHANGE_UPDATE;
-		case CHANGE_ON_DELETE:
-			return CHANGE_DELETE;
-		default:
-			return 0;
-	}
+	uint8		op = CHANGE_INSERT;
+
+	if (events == CHANGE_ON_ALL)
+		return 0;
+	while (events != CHANGE_ON(op))
+		op++;
+	return op;
 }
 
 /*

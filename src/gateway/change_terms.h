@@ -22,7 +22,8 @@ typedef struct SelectGroup
 } SelectGroup;
 
 /*
- * A question and its answer, which is good until BUS_TABLES_CHANGED.
+ * A question and its answer, which serves those who have it until
+ * BUS_TABLES_CHANGED.
  */
 typedef struct Terms
 {
@@ -40,7 +41,7 @@ typedef struct Terms
 	dlist_head	waiters;		/* of TermsWaiter */
 	dlist_head	audiences;		/* change_audience.c */
 	uint32		nentries;
-	uint8		events[CHANGE_MAX_ENTRIES]; /* CHANGE_ON_... */
+	uint8		events[CHANGE_MAX_ENTRIES]; /* CHANGE_ON() */
 	SelectGroup groups[CHANGE_MAX_ENTRIES];
 	uint32		ngroups;
 	Slice	   *names;			/* of all groups */

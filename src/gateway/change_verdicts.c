@@ -24,6 +24,7 @@
 #include "gateway/gw_stats.h"
 
 #define KEPT_MAX (64 * 1024 * 1024) /* bytes of changes that are kept */
+#define KEPT_MARK (16 * 1024 * 1024)	/* from here on, others had better wait */
 #define JOBS_MAX 4				/* with the executors at a time */
 #define JOB_ASKS 1024			/* of a job: questions about each change, */
 #define JOB_CHANGES 64			/* changes, */
@@ -97,6 +98,15 @@ change_keep(Slice bytes, int64 committed_at, uint64 serial)
 	dlist_init(&kept->unasked);
 	kept_bytes += sizeof(KeptChange) + kept->len;
 	return kept;
+}
+
+/*
+ * Is there room for more?
+ */
+bool
+change_verdicts_room(void)
+{
+	return kept_bytes < KEPT_MARK;
 }
 
 /*

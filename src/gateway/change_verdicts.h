@@ -72,6 +72,9 @@ extern KeptChange *change_keep(Slice bytes, int64 committed_at, uint64 serial);
 extern KeptChange *change_kept_ref(KeptChange *kept);
 extern void change_kept_unref(KeptChange *kept);
 
+/* Is there little enough to do that more changes may be kept? */
+extern bool change_verdicts_room(void);
+
 /* Ask; the same question about a change is asked once.  False without memory. */
 extern bool change_verdict_ask(KeptChange *kept, const VerdictQuestion *question,
 							   VerdictLink *link) RT_MUSTCHECK;

@@ -147,6 +147,7 @@ next_deadline(void)
 	deadline = Min(deadline, identities_deadline());
 	deadline = Min(deadline, agent_channels_deadline());
 	deadline = Min(deadline, presence_topics_deadline());
+	deadline = Min(deadline, change_delivery_deadline());
 	deadline = Min(deadline, catch_up_deadline());
 	return Min(deadline, Min(trim_at, end_at));
 }

@@ -569,6 +569,11 @@ record(TimestampTz now)
 			if (!read_again(&position))
 				return timeout;
 			break;
+		case RECORDER_ADOPT:
+			hub.epoch = position.epoch;
+			hub.fresh = false;
+			recorder_adopts();
+			break;
 		case RECORDER_LOST:
 			lose_continuity("transactions could not be recorded before their WAL was removed");
 			break;
@@ -640,7 +645,7 @@ serve_bus(TimestampTz now)
 
 	bounds.epoch = hub.epoch;
 	told_place(&bounds.told);
-	recorder_bounds(&bounds.recorded_lsn, &bounds.newest_lsn);
+	recorder_bounds(now, &bounds.recorded_lsn, &bounds.newest_lsn);
 	seam_set_bounds(&bounds);
 	executors_dispatch(now);
 	presence_server_acknowledge();

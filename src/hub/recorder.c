@@ -58,13 +58,20 @@
 #define FIRST_DELAY_MS 100
 #define MAX_DELAY_MS 10000
 
+/*
+ * A standby cannot know what its primary is still to record of the time before
+ * its start.  That takes BATCH_MS and the way here.
+ */
+#define STANDBY_MS 2000
+
 /* How long clients wait at start for the table to say where to go on. */
 #define FRESH_MS 10000
 
 typedef enum RecorderState
 {
 	STATE_FRESH,				/* the epoch may be given up for an older one;
-								 * next: READ_AGAIN, STANDBY, ON */
+								 * next: READ_AGAIN, ADOPT, STANDBY, ON */
+	STATE_ADOPT,				/* wants `again_epoch`; next: STANDBY */
 	STATE_STANDBY,				/* keeps the newest; next: UNKNOWN */
 	STATE_UNKNOWN,				/* must ask the table; next: READ_AGAIN, LOST,
 								 * ON */
@@ -120,6 +127,8 @@ static TimestampTz waiting_since;	/* of the first that is not in flight */
 static TimestampTz retry_at = 0;
 static int	delay_ms = 0;
 static TimestampTz fresh_until;
+static TimestampTz standby_from;	/* what was told before our start is recorded
+									 * by now, and has reached a standby */
 
 /*
  * Take up work, as a standby or not.
@@ -141,6 +150,7 @@ recorder_init(HubPosition *position, bool fresh)
 	floor_mark.restart_lsn = position->recorded_restart_lsn;
 	noted_from = position->released_lsn;
 	fresh_until = GetCurrentTimestamp() + FRESH_MS * INT64CONST(1000);
+	standby_from = GetCurrentTimestamp() + STANDBY_MS * INT64CONST(1000);
 	if (fresh)
 		state = STATE_FRESH;
 	else if (RecoveryInProgress())
@@ -459,19 +469,25 @@ row_is_ours(const PositionReply *row)
 
 /*
  * The position was lost: does the newest row give us another one?
+ *
+ * A standby that was made of a base backup has no WAL from before that.  It does
+ * not need it, because what was told before is in the primary's records: it goes
+ * on in the primary's epoch, so that cursors are good on both.
  */
 static void
 decide_fresh(const PositionReply *row)
 {
-	if (!row_is_ours(row) || !position_readable(row->restart_lsn))
-	{
-		settle();
-		return;
-	}
+	bool		is_ours = row_is_ours(row);
+
 	again.lsn = row->lsn;
 	again.restart_lsn = row->restart_lsn;
 	again_epoch = row->epoch;
-	state = STATE_READ_AGAIN;
+	if (is_ours && position_readable(row->restart_lsn))
+		state = STATE_READ_AGAIN;
+	else if (is_ours && RecoveryInProgress())
+		state = STATE_ADOPT;
+	else
+		settle();
 }
 
 /*
@@ -592,6 +608,9 @@ recorder_advice(HubPosition *position)
 			position->recorded_lsn = again.lsn;
 			position->released_lsn = again_epoch == epoch ? InvalidXLogRecPtr : again.lsn;
 			return RECORDER_READ_AGAIN;
+		case STATE_ADOPT:
+			position->epoch = again_epoch;
+			return RECORDER_ADOPT;
 		case STATE_LOST:
 			return RECORDER_LOST;
 		default:
@@ -614,12 +633,27 @@ recorder_reads_again(void)
  * What realtime.commits has.
  */
 void
-recorder_bounds(XLogRecPtr *recorded_lsn, XLogRecPtr *newest_lsn)
+recorder_bounds(TimestampTz now, XLogRecPtr *recorded_lsn, XLogRecPtr *newest_lsn)
 {
 	bool		standby = state == STATE_STANDBY;
 
-	*recorded_lsn = standby ? PG_UINT64_MAX : floor_mark.lsn;
 	*newest_lsn = standby && count > 0 ? noted_until : InvalidXLogRecPtr;
+	if (!standby)
+		*recorded_lsn = floor_mark.lsn;
+	else if (now < standby_from)
+		*recorded_lsn = InvalidXLogRecPtr;
+	else
+		*recorded_lsn = PG_UINT64_MAX;
+}
+
+/*
+ * The hub is in the epoch of its primary.
+ */
+void
+recorder_adopts(void)
+{
+	epoch = again_epoch;
+	settle();
 }
 
 /*

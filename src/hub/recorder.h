@@ -60,7 +60,7 @@ extern long recorder_tick(TimestampTz now, bool hurry);
  * it, cannot tell: there it is without bound, and *newest_lsn is the newest
  * commit that it has to have, as far as that is known; else that is invalid.
  */
-extern void recorder_bounds(XLogRecPtr *recorded_lsn, XLogRecPtr *newest_lsn);
+extern void recorder_bounds(TimestampTz now, XLogRecPtr *recorded_lsn, XLogRecPtr *newest_lsn);
 
 typedef enum RecorderAdvice
 {
@@ -70,6 +70,8 @@ typedef enum RecorderAdvice
 	RECORDER_READ_AGAIN,		/* go on from *position, and tell
 								 * recorder_reads_again(); an invalid
 								 * released_lsn stands for the present one */
+	RECORDER_ADOPT,				/* go on in position->epoch, of the primary,
+								 * and tell recorder_adopts() */
 	RECORDER_LOST				/* transactions cannot be recorded: begin a
 								 * new epoch */
 } RecorderAdvice;
@@ -77,6 +79,7 @@ typedef enum RecorderAdvice
 /* What should the hub do? */
 extern RecorderAdvice recorder_advice(HubPosition *position);
 extern void recorder_reads_again(void);
+extern void recorder_adopts(void);
 
 /* Transactions that are still to be recorded. */
 extern int	recorder_backlog(void);

@@ -31,9 +31,9 @@ static const struct
 	const char *name;
 	uint8		events;
 }			event_names[] = {
-	{"INSERT", CHANGE_ON_INSERT},
-	{"UPDATE", CHANGE_ON_UPDATE},
-	{"DELETE", CHANGE_ON_DELETE},
+	{"INSERT", CHANGE_ON(CHANGE_INSERT)},
+	{"UPDATE", CHANGE_ON(CHANGE_UPDATE)},
+	{"DELETE", CHANGE_ON(CHANGE_DELETE)},
 	{"*", CHANGE_ON_ALL},
 };
 

@@ -14,21 +14,20 @@
 #ifndef REALTIME_CHANGE_ENTRY_H
 #define REALTIME_CHANGE_ENTRY_H
 
+#include "proto/change_record.h"
 #include "proto/jslice.h"
 
 /* Entries of a channel; a set of them is a uint64. */
 #define CHANGE_MAX_ENTRIES 64
 
-/* Which changes an entry is about; TRUNCATE is never told. */
-#define CHANGE_ON_INSERT 0x01
-#define CHANGE_ON_UPDATE 0x02
-#define CHANGE_ON_DELETE 0x04
+/* Which changes an entry is about: bits by ChangeOp.  TRUNCATE is never told. */
+#define CHANGE_ON(op) (1 << ((op) - 1))
 #define CHANGE_ON_ALL 0x07
 
 /* "*" stands for every schema or table. */
 typedef struct ChangeEntry
 {
-	uint8		events;			/* CHANGE_ON_... */
+	uint8		events;			/* CHANGE_ON() */
 	Slice		schema;
 	Slice		table;
 	Slice		filter;			/* as it came; empty = none */

@@ -170,6 +170,47 @@ for (const dialect of dialects) {
       await b.until({})
     })
 
+    test('tracking begins to listen', async () => {
+      const room = topic()
+      const b = await online(theirs, room, { key: 'b' })
+      await b.channel.track({ n: 1 })
+      const channel = mine.channel(room, { config: { presence: { key: 'late' } } })
+      await subscribe(channel)
+      assert.deepEqual(channel.presenceState(), {})
+      assert.equal(await channel.track({ n: 2 }), 'ok')
+      await waitFor(() => ['b', 'late'].every((key) => channel.presenceState()[key]?.length === 1), 'both to be known')
+      await mine.removeChannel(channel)
+    })
+
+    test('tracking the same again changes nothing', async () => {
+      const room = topic()
+      const a = await online(mine, room, { key: 'a' })
+      const b = await online(theirs, room, { key: 'b' })
+      await a.channel.track({ n: 1 })
+      await b.until({ a: [{ n: 1 }] })
+      const refs = b.refs('a')
+      assert.equal(await a.channel.track({ n: 1 }), 'ok')
+      assert.equal(await b.channel.track({ n: 2 }), 'ok')
+      await b.until({ a: [{ n: 1 }], b: [{ n: 2 }] })
+      assert.deepEqual(b.refs('a'), refs)
+      assert.equal(b.of('leave').length, 0)
+      assert.deepEqual(b.of('join').map((e) => e.key), ['a', 'b'])
+    })
+
+    test('tracking too often ends the channel, with the reason', async (t) => {
+      const { rows: [{ limit }] } = await db.query("SELECT current_setting('realtime.max_presence_calls')::int AS limit")
+      if (limit === 0) return t.skip('no limit is set')
+      const channel = mine.channel(topic(), { config: { presence: { key: 'fast' } } })
+      const told = []
+      const statuses = []
+      channel.on('system', {}, (message) => told.push(message.message))
+      channel.subscribe((status) => statuses.push(status))
+      await waitFor(() => statuses.includes('SUBSCRIBED'), 'SUBSCRIBED')
+      for (let n = 0; n <= limit; n++) channel.track({ n })
+      await waitFor(() => statuses.includes('CLOSED'), 'the channel to be closed')
+      assert.deepEqual(told, ['Client presence rate limit exceeded'])
+    })
+
     test('subscribes again after unsubscribing', async () => {
       const room = topic()
       const b = await online(theirs, room, { key: 'b' })

@@ -12,6 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createClient as createClient2109 } from 'supabase-js-2-109'
 import { createClient as createClient2119 } from 'supabase-js-2-119'
 import pg from 'pg'
+import { Socket } from 'phoenix'
 import WebSocket from 'ws'
 
 export const url = process.env.REALTIME_URL
@@ -85,6 +86,32 @@ export async function waitFor (condition, what, timeout = patience) {
   }
 }
 
+// What the npm package phoenix is told with its option `decode`, because its own
+// knows texts and not the binary frames of Supabase's 2.0.0: 4, then the lengths
+// of topic, event and metadata, and 1 for a payload of JSON.
+export function decode (data, callback) {
+  if (typeof data === 'string') {
+    const [joinRef, ref, topic, event, payload] = JSON.parse(data)
+    callback({ join_ref: joinRef, ref, topic, event, payload })
+    return
+  }
+  const [, topicLength, eventLength, metaLength, encoding] = new Uint8Array(data)
+  let at = 5
+  const bytes = (length = data.byteLength - at) => data.slice(at, at += length)
+  const text = (length) => new TextDecoder().decode(bytes(length))
+  const [topic, event, meta] = [text(topicLength), text(eventLength), text(metaLength)]
+  const payload = encoding === 1 ? JSON.parse(text()) : bytes()
+  callback({ join_ref: null, ref: null, topic, event: 'broadcast', payload: { type: 'broadcast', event, payload, ...(meta && { meta: JSON.parse(meta) }) } })
+}
+
+// A connected socket of the npm package phoenix, which has serializer 2.0.0 only.
+export function phoenixSocket (options = {}) {
+  const socket = new Socket(`${url.replace('http', 'ws')}/realtime/v1`,
+    { transport: WebSocket, decode, ...options, params: { apikey: anonKey, ...options.params } })
+  socket.connect()
+  return socket
+}
+
 // A connection to the database.
 export async function database () {
   const client = new pg.Client()
@@ -121,18 +148,16 @@ export async function disconnect (client) {
   client.realtime.disconnect()
 }
 
-// Process id of the gateway: the hub's child of that name.
-export async function gatewayPid (db) {
+// Process ids of the gateways: the hub's children of that name.
+export async function gatewayPids (db) {
   const { rows } = await db.query("SELECT pid FROM pg_stat_activity WHERE backend_type = 'realtime hub'")
-  for (const entry of readdirSync('/proc')) {
-    if (!/^\d+$/.test(entry)) continue
+  return readdirSync('/proc').filter((entry) => /^\d+$/.test(entry)).map(Number).filter((pid) => {
     try {
-      const stat = readFileSync(`/proc/${entry}/stat`, 'utf8')
+      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
       const [, name, state, parent] = /\((.*)\) (\S) (\d+) /.exec(stat)
-      if ('realtime_gateway'.startsWith(name) && state !== 'Z' && Number(parent) === rows[0]?.pid) return Number(entry)
+      return 'realtime_gateway'.startsWith(name) && state !== 'Z' && Number(parent) === rows[0]?.pid
     } catch {
-      // it ended while we looked
+      return false // it ended while we looked
     }
-  }
-  return undefined
+  })
 }

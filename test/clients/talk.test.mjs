@@ -116,5 +116,74 @@ for (const dialect of dialects) {
       assert.deepEqual(got.map((m) => m.payload.n), [1, 2])
       for (const client of [sender, hearer, late]) await disconnect(client)
     })
+
+    test('without ack, to a second tab of the same user', async () => {
+      const tab = await listener(other, 'talk:tabs')
+      const { channel, got } = await listener(client, 'talk:tabs')
+      for (let n = 0; n < 20; n++) {
+        assert.equal(await channel.send({ type: 'broadcast', event: 'e', payload: { n } }), 'ok')
+      }
+      await tab.until(20)
+      assert.deepEqual(tab.got.map((m) => m.payload.n), Array.from({ length: 20 }, (_, n) => n))
+      assert.equal(got.length, 0)
+    })
+
+    test('events in any case, and those of other names', async () => {
+      const some = await listener(other, 'talk:events', 'Cursor-Pos')
+      const { channel } = await listener(client, 'talk:events', '*', { broadcast: { ack: true } })
+      for (const event of ['other', 'CURSOR-POS', 'cursor-pos-2', 'cursor-pos']) {
+        await channel.send({ type: 'broadcast', event, payload: {} })
+      }
+      await some.until(2)
+      assert.deepEqual(some.got.map((m) => m.event), ['CURSOR-POS', 'cursor-pos'])
+    })
+
+    test('a private and a public room of one name', async () => {
+      const [member, room] = [randomUUID(), randomUUID()]
+      const topic = `room:${room}`
+      await db.query('INSERT INTO room_members VALUES ($1, $2)', [member, room])
+      const inside = [dialect.connect(), dialect.connect()]
+      for (const one of inside) await one.realtime.setAuth(userToken(member))
+      const config = { private: true, broadcast: { ack: true } }
+      const secret = await listener(inside[0], topic, '*', config)
+      const hears = await listener(inside[1], topic, '*', config)
+      const open = await listener(client, topic, '*', { broadcast: { ack: true } })
+      const stands = await listener(other, topic)
+      await secret.channel.send({ type: 'broadcast', event: 'e', payload: { n: 'secret' } })
+      await open.channel.send({ type: 'broadcast', event: 'e', payload: { n: 'open' } })
+      await secret.channel.send({ type: 'broadcast', event: 'last', payload: { n: 'secret' } })
+      await open.channel.send({ type: 'broadcast', event: 'last', payload: { n: 'open' } })
+      await hears.until(2)
+      await stands.until(2)
+      assert.deepEqual(hears.got.map((m) => m.payload.n), ['secret', 'secret'])
+      assert.deepEqual(stands.got.map((m) => m.payload.n), ['open', 'open'])
+      for (const one of inside) await disconnect(one)
+    })
+
+    test('who may write is asked with the first message', async () => {
+      const [stays, leaves, room] = [randomUUID(), randomUUID(), randomUUID()]
+      const topic = `room:${room}`
+      await db.query('INSERT INTO room_members VALUES ($1, $3), ($2, $3)', [stays, leaves, room])
+      const [a, b, c] = [dialect.connect(), dialect.connect(), dialect.connect()]
+      await a.realtime.setAuth(userToken(stays))
+      await b.realtime.setAuth(userToken(leaves))
+      await c.realtime.setAuth(userToken(leaves))
+      const allowed = await listener(a, topic, '*', { private: true, broadcast: { ack: true, self: true } })
+      const acked = await listener(b, topic, '*', { private: true, broadcast: { ack: true } })
+      const silent = await listener(c, topic, '*', { private: true })
+      await db.query('DELETE FROM room_members WHERE user_id = $1', [leaves])
+      for (let n = 0; n < 3; n++) {
+        assert.equal(await acked.channel.send({ type: 'broadcast', event: 'e', payload: {} }), 'error')
+        assert.equal(await silent.channel.send({ type: 'broadcast', event: 'e', payload: {} }), 'ok', 'nobody says no')
+      }
+      assert.equal(await acked.channel.track({ n: 1 }), 'error', 'nor may he track')
+      assert.equal(await acked.channel.untrack(), 'ok', 'untrack is never denied')
+      assert.equal(await allowed.channel.send({ type: 'broadcast', event: 'last', payload: {} }), 'ok')
+      await allowed.until(1)
+      await acked.until(1)
+      assert.deepEqual([...allowed.got, ...acked.got].map((m) => m.event), ['last', 'last'], 'what was denied nobody hears')
+      assert.equal(acked.channel.state, 'joined')
+      for (const one of [a, b, c]) await disconnect(one)
+    })
   })
 }

@@ -2,7 +2,7 @@
 # bench/run; BENCH="latency joins" runs a part, RUNS and SECONDS shorten it.
 
 BENCH_PROGRAMS = $(addprefix build/bench/, load_client bare_broadcast \
-	sender listen_client presence_client bare_presence \
+	sender listen_client presence_client resume_client bare_presence \
 	talker)
 BENCH_COMMON = $(addprefix build/bench/, support.o histogram.o marker.o tally.o)
 BENCH_CFLAGS = $(CFLAGS) -D_GNU_SOURCE -DFRONTEND -Ibench -I$(includedir) \

@@ -27,7 +27,7 @@
 
 #define READ_BYTES (256 * 1024)
 #define EVENTS_PER_TURN 1024
-#define CARRY_BYTES 64			/* more than what is looked for has */
+#define CARRY_BYTES 512			/* more than the answer to a join has */
 #define CURSOR_BYTES 32
 #define LIMIT_S 120
 
@@ -158,7 +158,7 @@ look(Client *client, const char *data, size_t len)
 	if (!client->answered)
 	{
 		p = memmem(data, len, CURSOR_MARK, strlen(CURSOR_MARK));
-		if (p == NULL || end - p < CARRY_BYTES - 8)
+		if (p == NULL || memmem(p, end - p, "}}]", 3) == NULL)
 			return 0;
 		take_answer(client, p + strlen(CURSOR_MARK), data, len);
 	}

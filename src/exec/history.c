@@ -19,7 +19,8 @@
  * can be told, and none are.  That is looked at last, with a snapshot of its own:
  * by then the partitions are locked.
  *
- * A page ends with PAGE_MESSAGES or PAGE_BYTES, but has one message at least.
+ * A page ends with PAGE_MESSAGES or PAGE_BYTES, but has one message at least.  A
+ * replay that is more than a page goes on as a resume.
  *
  * src/exec/history.c
  *
@@ -31,6 +32,7 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/pg_lsn.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -51,19 +53,30 @@
 /* Clocks of commits and of messages may differ by that much, see recorder.c. */
 #define EARLY_INTERVAL "interval '10 s'"
 
-/* Rows of messages that are heard, with the commits that they came with. */
-#define HEARD_FROM \
-	" FROM realtime.messages m JOIN realtime.commits c ON c.xid = m.xid" \
-	" WHERE m.topic = $1 AND m.private = $2 AND m.extension = '" EXTENSION_BROADCAST "'" \
+/*
+ * Rows of messages that are heard, and the commit that each came with.  Written
+ * so that there is one way to carry it out: along the index of messages, from a
+ * time on, and for each by the index of commits.  Left to choose, the planner
+ * would, where statistics are missing or old, hold every message against every
+ * commit.
+ */
+#define HEARD \
+	" m.topic = $1 AND m.private = $2 AND m.extension = '" EXTENSION_BROADCAST "'" \
 	" AND NOT m.skip_broadcast AND (m.expires_at IS NULL OR m.expires_at > pg_catalog.now())" \
-	" AND c.lsn <= $3 AND m.inserted_at >= $4"
+	" AND m.inserted_at >= $4"
+
+#define ITS_COMMIT(condition) \
+	" CROSS JOIN LATERAL (SELECT r.* FROM realtime.commits r" \
+	" WHERE r.xid = m.xid" condition " LIMIT 1) c"
 
 #define COLUMNS \
 	"SELECT c.lsn, m.number, c.timeline, c.committed_at, m.id, m.inserted_at," \
 	" m.event, m.payload, m.binary_payload, m.xid"
 
 #define BEHIND_CURSOR \
-	HEARD_FROM " AND c.committed_at >= $4 AND (c.lsn > $5 OR (c.lsn = $5 AND m.number > $6))"
+	" FROM (SELECT m.* FROM realtime.messages m WHERE" HEARD " OFFSET 0) m" \
+	ITS_COMMIT(" AND r.committed_at >= $4") \
+	" WHERE c.lsn <= $3 AND (c.lsn > $5 OR (c.lsn = $5 AND m.number > $6))"
 
 typedef enum Command
 {
@@ -109,7 +122,8 @@ static const struct
 		7, {TEXTOID, BOOLOID, PG_LSNOID, TIMESTAMPTZOID, PG_LSNOID, INT8OID, INT8OID}
 	},
 	[COMMAND_REPLAY] = {
-		"SELECT * FROM (" COLUMNS HEARD_FROM
+		"SELECT * FROM (" COLUMNS " FROM realtime.messages m" ITS_COMMIT("")
+		" WHERE c.lsn <= $3 AND" HEARD
 		" ORDER BY m.inserted_at DESC, m.id DESC LIMIT $5) newest ORDER BY lsn, number",
 		5, {TEXTOID, BOOLOID, PG_LSNOID, TIMESTAMPTZOID, INT8OID}
 	},
@@ -128,6 +142,16 @@ typedef struct Reading
 	HistoryReply reply;
 	Bytes	   *answer;
 } Reading;
+
+/*
+ * SET LOCAL.
+ */
+static void
+set_local(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_LOCAL, true, 0, false);
+}
 
 /*
  * The plan of a statement; SPI is connected.
@@ -237,34 +261,42 @@ append_row(Reading *reading, HeapTuple tuple, TupleDesc desc)
 }
 
 /*
- * Append what a statement gives, until the page is full; returns the number of
- * rows, and whether these were all of them in *all.
+ * Is the page full?
  */
-static uint64
-append_rows(Reading *reading, Command command, Datum *values, bool *all)
+static bool
+is_full(const Reading *reading, uint64 rows)
+{
+	return rows == PAGE_MESSAGES || reading->answer->len >= PAGE_BYTES;
+}
+
+/*
+ * Append what a statement gives, until the page is full; returns whether that
+ * was all.
+ */
+static bool
+append_rows(Reading *reading, Command command, Datum *values)
 {
 	Portal		portal = SPI_cursor_open(NULL, plan_of(command), values, NULL, true);
 	uint64		rows = 0;
+	bool		all = false;
+	bool		full = false;
 
-	*all = false;
-	while (!*all && reading->answer->len < PAGE_BYTES)
+	while (!all && !full)
 	{
 		SPI_cursor_fetch(portal, true, FETCH_ROWS);
-		*all = SPI_processed < FETCH_ROWS;
-		for (uint64 i = 0; i < SPI_processed; i++)
+		all = SPI_processed < FETCH_ROWS;
+		for (uint64 i = 0; i < SPI_processed && !full; i++)
 		{
-			if (reading->answer->len >= PAGE_BYTES)
-			{
-				*all = false;
+			full = is_full(reading, rows);
+			if (full)
 				break;
-			}
 			append_row(reading, SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
 			rows++;
 		}
 		SPI_freetuptable(SPI_tuptable);
 	}
 	SPI_cursor_close(portal);
-	return rows;
+	return all && !full;
 }
 
 /*
@@ -304,8 +336,6 @@ read_page(Reading *reading)
 	const HistoryHead *head = &reading->job.head;
 	Datum		values[MAX_PARAMETERS];
 	Datum		count;
-	uint64		rows;
-	bool		all;
 
 	reading->begin = find_begin(head);
 	values[0] = PointerGetDatum(reading->topic);
@@ -314,9 +344,9 @@ read_page(Reading *reading)
 	values[3] = TimestampTzGetDatum(reading->begin);
 	values[4] = LSNGetDatum(head->after.place.lsn);
 	values[5] = Int64GetDatum(head->after.place.number);
-	values[6] = Int64GetDatum(PAGE_MESSAGES);
-	rows = append_rows(reading, COMMAND_PAGE, values, &all);
-	reading->reply.complete = all && rows < PAGE_MESSAGES;
+	/* one more, to know whether there is one */
+	values[6] = Int64GetDatum(PAGE_MESSAGES + 1);
+	reading->reply.complete = append_rows(reading, COMMAND_PAGE, values);
 
 	if (head->is_first != 0 && !reading->reply.complete)
 	{
@@ -336,15 +366,15 @@ read_newest(Reading *reading)
 {
 	const HistoryHead *head = &reading->job.head;
 	Datum		values[MAX_PARAMETERS];
-	bool		all;
 
 	values[0] = PointerGetDatum(reading->topic);
 	values[1] = BoolGetDatum(head->is_private != 0);
 	values[2] = LSNGetDatum(head->until.lsn);
 	values[3] = TimestampTzGetDatum((TimestampTz) head->since);
 	values[4] = Int64GetDatum(Min((int64) head->limit, (int64) realtime_max_replay_messages));
-	(void) append_rows(reading, COMMAND_REPLAY, values, &all);
-	reading->reply.complete = 1;
+	/* or a topic of which nothing is known would be read whole and sorted */
+	set_local("enable_sort", "off");
+	reading->reply.complete = append_rows(reading, COMMAND_REPLAY, values);
 	return HISTORY_FOUND;
 }
 
@@ -407,6 +437,8 @@ history_read(Slice body, Bytes *answer)
 	check_appended(bytes_append(answer, &reading.reply, sizeof(reading.reply)));
 
 	owner_become(messages, &saved);
+	/* nobody but the catalog says what our operators are */
+	set_local("search_path", "pg_catalog, pg_temp");
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	reading.reply.verdict = (uint8) read_history(&reading);

@@ -78,6 +78,8 @@ static const struct
 	{"default_transaction_isolation", "read committed"},
 	{"default_transaction_read_only", "off"},
 	{"default_transaction_deferrable", "off"},
+	/* compiling takes longer than any of our statements */
+	{"jit", "off"},
 };
 
 static Oid	login_role;

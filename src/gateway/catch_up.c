@@ -293,6 +293,20 @@ go_on(CatchUp *catch_up)
 }
 
 /*
+ * The same, from a place on.
+ */
+static void
+go_on_from(CatchUp *catch_up, const Place *place)
+{
+	catch_up->wanted.kind = HISTORY_RESUME;
+	catch_up->wanted.is_first = 0;
+	catch_up->wanted.limit = 0;
+	catch_up->wanted.since = 0;
+	catch_up->wanted.after = place_cursor(place);
+	go_on(catch_up);
+}
+
+/*
  * Ask the same again a little later, but not for ever.
  */
 static void
@@ -323,12 +337,7 @@ arrive(CatchUp *catch_up, const Place *until)
 
 	if (catch_up->hold_from < held->first_seq)
 	{
-		catch_up->wanted.kind = HISTORY_RESUME;
-		catch_up->wanted.is_first = 0;
-		catch_up->wanted.limit = 0;
-		catch_up->wanted.since = 0;
-		catch_up->wanted.after = place_cursor(until);
-		go_on(catch_up);
+		go_on_from(catch_up, until);
 		return;
 	}
 	buf = held_frames(held, until->lsn, channel->conn->version);
@@ -376,9 +385,7 @@ take_messages(CatchUp *catch_up, HistoryPage *page)
 		arrive(catch_up, &reply->until);
 		return;
 	}
-	catch_up->wanted.after.place = reply->last;
-	catch_up->wanted.is_first = 0;
-	go_on(catch_up);
+	go_on_from(catch_up, &reply->last);
 }
 
 /*

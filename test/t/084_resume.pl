@@ -274,6 +274,10 @@ sub replay
 	($replayer, $reply) = replay('secret', { since => 1000 * (time() + 100) }, %ann);
 	is($reply->{status}, 'ok', 'since some time in the future');
 	is($replayer->broadcast(0.2), undef, 'there is nothing');
+	$server->sql(q{SELECT realtime.send(jsonb_build_object('n', n, 'x', repeat('x', 50000)), 'e', 'secret', true) FROM generate_series(2502, 2521) n});
+	($replayer, $reply) = replay('secret', { since => 0, limit => 25 }, %ann);
+	is_deeply(numbers($replayer->broadcasts(25)), [ 2497 .. 2521 ], 'more than a page of them');
+	is($replayer->broadcast(0.2), undef, 'once');
 	($replayer, $reply) = replay('secret', { since => '9' x 18, limit => 2 }, %ann);
 	is($reply->{response}{reason}, 'UnableToReplayMessages: Replay params are not valid', 'a text is no time');
 	($replayer, $reply) = replay('secret', { since => 1.5 }, %ann);

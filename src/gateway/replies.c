@@ -128,6 +128,17 @@ reply_encode_system(Bytes *out, PhxVersion version, Slice join_ref,
 }
 
 /*
+ * Send a system message.
+ */
+void
+reply_system(Channel *channel, const SystemMessage *message)
+{
+	(void) reply_encode_system(&frames, channel->conn->version, channel_join_ref(channel),
+							   channel->topic, message);
+	send_frames(channel->conn);
+}
+
+/*
  * Send a system message of status ok.
  */
 void
@@ -135,9 +146,7 @@ reply_system_ok(Channel *channel, const char *message)
 {
 	SystemMessage system = {"system", "ok", message, false};
 
-	(void) reply_encode_system(&frames, channel->conn->version, channel_join_ref(channel),
-							   channel->topic, &system);
-	send_frames(channel->conn);
+	reply_system(channel, &system);
 }
 
 /*

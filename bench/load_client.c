@@ -95,6 +95,8 @@ static int64 nclients = 1;
 static int64 ntopics = 1;
 static int64 nchannels = 1;
 static int64 private_channels = 0;
+static const char *follow = "";
+static int64 filter = 0;
 static int64 nsenders = 1;
 static int64 nactive = -1;
 static int64 seconds = 60;
@@ -112,6 +114,8 @@ static const Option options[] = {
 	{"apikey", OPTION_STRING, &apikey, "token that all connect with"},
 	{"tokens", OPTION_STRING, &tokens_file, "file of tokens, a line each; client n joins with the nth"},
 	{"private", OPTION_INT, &private_channels, "1 = the channels are private"},
+	{"follow", OPTION_STRING, &follow, "table whose changes the channels are for"},
+	{"filter", OPTION_INT, &filter, "1 = only rows that name the client's topic"},
 	{"clients", OPTION_INT, &nclients, "connections"},
 	{"topics", OPTION_INT, &ntopics, "topics; client n joins topic n modulo this"},
 	{"channels", OPTION_INT, &nchannels, "topics that every client joins"},
@@ -245,8 +249,17 @@ send_join(const Client *client)
 {
 	int64		number = (client - clients) * nchannels + client->channels;
 	char		token[MAX_TOKEN + 32] = "";
+	char		table[256] = "";
+	char		condition[256] = "";
 	char		message[MAX_TOKEN + 1056];
 	int			len;
+
+	if (filter)
+		snprintf(condition, sizeof(condition), ",\"filter\":\"topic=eq.%s%lld\"", topic_prefix,
+				 (long long) (number % ntopics));
+	if (*follow != '\0')
+		snprintf(table, sizeof(table), "\"postgres_changes\":[{\"event\":\"INSERT\","
+				 "\"schema\":\"public\",\"table\":\"%s\"%s}],", follow, condition);
 
 	if (tokens != NULL)
 		snprintf(token, sizeof(token), ",\"access_token\":\"%s\"",
@@ -254,9 +267,9 @@ send_join(const Client *client)
 	len = snprintf(message, sizeof(message),
 				   "[\"%d\",\"%d\",\"realtime:%s%lld\",\"phx_join\",{\"config\":"
 				   "{\"broadcast\":{\"self\":false},\"presence\":{\"enabled\":false},"
-				   "\"private\":%s}%s}]",
+				   "%s\"private\":%s}%s}]",
 				   client->channels + 1, client->channels + 1, topic_prefix,
-				   (long long) (number % ntopics),
+				   (long long) (number % ntopics), table,
 				   private_channels ? "true" : "false", token);
 	if (len >= (int) sizeof(message))
 		fatal("the name of a topic is too long");
@@ -399,6 +412,26 @@ take_join_answer(Client *client, const char *text, size_t len)
 }
 
 /*
+ * A change of a followed table: its record begins like a payload.  False if the
+ * message is something else.
+ */
+static bool
+take_change(Client *client, const char *text, size_t len, size_t wire, int64 now)
+{
+	static const char record[] = "\"record\":";
+	const char *at;
+
+	if (*follow == '\0')
+		return false;
+	at = memmem(text, len, record, sizeof(record) - 1);
+	if (at == NULL)
+		return false;
+	at += sizeof(record) - 1;
+	tally_message(&tally, (int) (client - clients), at, len - (size_t) (at - text), wire, now);
+	return true;
+}
+
+/*
  * A text message: the answer to a join or to a heartbeat, or something that is
  * of no interest here.
  */
@@ -468,7 +501,8 @@ take_frames(Client *client, const char *data, size_t len, int64 now)
 		switch (head[0])
 		{
 			case 0x80 | OP_TEXT:
-				take_text(client, body, body_len);
+				if (!take_change(client, body, body_len, head_len + body_len, now))
+					take_text(client, body, body_len);
 				break;
 			case 0x80 | OP_PING:
 				send_frame(client, OP_PONG, body, body_len);

@@ -19,16 +19,15 @@
  */
 #include "support.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/hashfn.h"
+
+#include "ws_client.h"
 
 #define READ_BYTES (256 * 1024)
 #define EVENTS_PER_TURN 1024
@@ -37,7 +36,6 @@
 								 * is looked for: a mark and its ref */
 #define LIMIT_S 120				/* for one round */
 
-#define UPGRADED "HTTP/1.1 101"
 #define REF_MARK "\"phx_ref\":\""
 #define JOINS_MARK "\"joins\":{"
 #define LEAVES_MARK "\"leaves\":{"
@@ -81,32 +79,6 @@ static int	complete;			/* clients that know as many as `wanted` */
 static int	wanted;
 static int64 bytes_in;
 static char buffer[CARRY_BYTES + READ_BYTES];
-
-/*
- * Send one masked text frame.  The mask is zero, which RFC 6455 has no word
- * against.
- */
-static void
-send_text(const Client *client, const char *text)
-{
-	size_t		len = strlen(text);
-	char		frame[1024];
-	size_t		pos = 0;
-
-	frame[pos++] = (char) 0x81;
-	if (len < 126)
-		frame[pos++] = (char) (0x80 | len);
-	else
-	{
-		frame[pos++] = (char) (0x80 | 126);
-		frame[pos++] = (char) (len >> 8);
-		frame[pos++] = (char) (len & 0xff);
-	}
-	memset(frame + pos, 0, 4);
-	memcpy(frame + pos + 4, text, len);
-	if (send(client->fd, frame, pos + 4 + len, MSG_NOSIGNAL) != (ssize_t) (pos + 4 + len))
-		fatal("send: %m");
-}
 
 /*
  * Note that a client knows one more or one fewer.
@@ -200,7 +172,7 @@ take_input(Client *client)
 	{
 		if (memmem(buffer, len, "\r\n\r\n", 4) == NULL)
 			fatal("half an answer to the upgrade");
-		if (strncmp(buffer, UPGRADED, strlen(UPGRADED)) != 0)
+		if (strncmp(buffer, WS_UPGRADED, strlen(WS_UPGRADED)) != 0)
 			fatal("the upgrade was refused: %.*s", (int) len, buffer);
 		client->upgraded = true;
 		upgraded++;
@@ -237,32 +209,15 @@ start_client(int number)
 {
 	Client	   *client = &clients[number];
 	const struct linger reset = {1, 0};
-	struct sockaddr_in address = {0};
 	struct epoll_event event = {0};
-	const int	on = 1;
-	char		request[2048];
-	int			len;
 
 	memset(client, 0, sizeof(*client));
-	address.sin_family = AF_INET;
-	address.sin_port = htons((uint16) port);
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	client->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (client->fd < 0 || connect(client->fd, (struct sockaddr *) &address, sizeof(address)) != 0)
-		fatal("cannot connect: %m");
-	(void) setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	client->fd = ws_connect(port, apikey);
 	(void) setsockopt(client->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	event.events = EPOLLIN;
 	event.data.u32 = (uint32) number;
 	if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, client->fd, &event) != 0)
 		fatal("epoll_ctl: %m");
-	len = snprintf(request, sizeof(request),
-				   "GET /realtime/v1/websocket?apikey=%s&vsn=2.0.0 HTTP/1.1\r\nHost: localhost\r\n"
-				   "Upgrade: websocket\r\nConnection: Upgrade\r\n"
-				   "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
-				   apikey);
-	if (len >= (int) sizeof(request) || send(client->fd, request, len, MSG_NOSIGNAL) != len)
-		fatal("could not ask for the upgrade");
 }
 
 /*
@@ -293,7 +248,7 @@ join(int number, int64 round)
 	snprintf(text, sizeof(text),
 			 "[\"1\",\"1\",\"realtime:bench-%lld\",\"phx_join\",{\"config\":{\"presence\":"
 			 "{\"enabled\":true,\"key\":\"user-%d\"}}}]", (long long) round, number);
-	send_text(&clients[number], text);
+	ws_send_text(clients[number].fd, text);
 }
 
 /*
@@ -308,7 +263,7 @@ track(int number, int64 round)
 	snprintf(text, sizeof(text),
 			 "[\"1\",\"2\",\"realtime:bench-%lld\",\"presence\",{\"type\":\"presence\",\"event\":\"track\","
 			 "\"payload\":{\"user\":%d,\"online\":true}}]", (long long) round, number);
-	send_text(&clients[number], text);
+	ws_send_text(clients[number].fd, text);
 }
 
 /*

@@ -16,14 +16,13 @@
  */
 #include "support.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "ws_client.h"
 
 #define READ_BYTES (256 * 1024)
 #define EVENTS_PER_TURN 1024
@@ -34,7 +33,6 @@
 #define NUMBER_MARK "\"n\": "
 #define CURSOR_MARK "\"cursor\":\""
 #define RECOVERED_MARK "\"recovered\":"
-#define UPGRADED "HTTP/1.1 101"
 
 typedef struct Client
 {
@@ -76,27 +74,6 @@ static int64 recovered_at;
 static char buffer[CARRY_BYTES + READ_BYTES];
 
 /*
- * Send one masked text frame.  The mask is zero, which RFC 6455 has no word
- * against.
- */
-static void
-send_text(const Client *client, const char *text)
-{
-	size_t		len = strlen(text);
-	char		frame[1024];
-
-	Assert(len >= 126 && len < sizeof(frame) - 8);
-	frame[0] = (char) 0x81;
-	frame[1] = (char) (0x80 | 126);
-	frame[2] = (char) (len >> 8);
-	frame[3] = (char) (len & 0xff);
-	memset(frame + 4, 0, 4);
-	memcpy(frame + 8, text, len);
-	if (send(client->fd, frame, 8 + len, MSG_NOSIGNAL) != (ssize_t) (8 + len))
-		fatal("send: %m");
-}
-
-/*
  * Join, with the cursor if there is one.
  */
 static void
@@ -112,7 +89,7 @@ join(int number)
 			 "[\"1\",\"1\",\"realtime:resume-%lld\",\"phx_join\",{\"config\":{\"broadcast\":{%s},"
 			 "\"presence\":{\"enabled\":false},\"private\":false},\"version\":\"resume_client, a benchmark\"}]",
 			 (long long) (number % topics), resume);
-	send_text(client, text);
+	ws_send_text(client->fd, text);
 }
 
 /*
@@ -199,7 +176,7 @@ take_input(int number)
 	len = client->carry_len + (size_t) n;
 	if (!client->upgraded)
 	{
-		if (len < strlen(UPGRADED) || strncmp(buffer, UPGRADED, strlen(UPGRADED)) != 0)
+		if (len < strlen(WS_UPGRADED) || strncmp(buffer, WS_UPGRADED, strlen(WS_UPGRADED)) != 0)
 			fatal("the upgrade was refused: %.*s", (int) len, buffer);
 		client->upgraded = true;
 		upgraded++;
@@ -227,38 +204,21 @@ turn(int timeout)
 }
 
 /*
- * Connect a client and ask for the upgrade; the join follows.
+ * Connect a client; the join follows its upgrade.
  */
 static void
 start_client(int number)
 {
 	Client	   *client = &clients[number];
-	struct sockaddr_in address = {0};
 	struct epoll_event event = {0};
-	const int	on = 1;
-	char		request[2048];
-	int			len;
 
 	client->upgraded = client->answered = false;
 	client->carry_len = 0;
-	address.sin_family = AF_INET;
-	address.sin_port = htons((uint16) port);
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	client->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (client->fd < 0 || connect(client->fd, (struct sockaddr *) &address, sizeof(address)) != 0)
-		fatal("cannot connect: %m");
-	(void) setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	client->fd = ws_connect(port, apikey);
 	event.events = EPOLLIN;
 	event.data.u32 = (uint32) number;
 	if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, client->fd, &event) != 0)
 		fatal("epoll_ctl: %m");
-	len = snprintf(request, sizeof(request),
-				   "GET /realtime/v1/websocket?apikey=%s&vsn=2.0.0 HTTP/1.1\r\nHost: localhost\r\n"
-				   "Upgrade: websocket\r\nConnection: Upgrade\r\n"
-				   "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
-				   apikey);
-	if (len >= (int) sizeof(request) || send(client->fd, request, len, MSG_NOSIGNAL) != len)
-		fatal("could not ask for the upgrade");
 }
 
 /*

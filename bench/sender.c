@@ -56,6 +56,8 @@ static const Statement statements[] = {
 	{"notify", "WITH stored AS (" INSERT_SQL " RETURNING payload) "
 	"SELECT pg_notify('bench', payload::text) FROM stored", 0},
 	{"insert", INSERT_SQL, 0},
+	{"row", "INSERT INTO bench_rows (a, topic) VALUES ($1::jsonb ->> 'a', $2::text)", 0},
+	{"secure", "INSERT INTO bench_secure (a, topic) VALUES ($1::jsonb ->> 'a', $2::text)", 0},
 };
 
 static const char *conninfo = "";
@@ -72,7 +74,7 @@ static int64 payload_bytes = 200;
 
 static const Option options[] = {
 	{"db", OPTION_STRING, &conninfo, "libpq connection string"},
-	{"statement", OPTION_STRING, &statement_name, "send, notify or insert"},
+	{"statement", OPTION_STRING, &statement_name, "send, notify, insert, row or secure"},
 	{"sync", OPTION_STRING, &synchronous_commit, "synchronous_commit"},
 	{"connections", OPTION_INT, &nsenders, "sessions that send"},
 	{"rate", OPTION_INT, &rate, "messages per second, 0 = as fast as possible"},

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "marker.h"
+#include "ws_client.h"
 
 #define MAX_CONNECTIONS 256
 #define MAX_HEAD 600			/* of a frame, before its payload */
@@ -129,28 +130,11 @@ expect(int fd, const char *text)
 static void
 start_talker(Talker *talker)
 {
-	struct sockaddr_in address = {0};
-	const int	on = 1;
 	char		text[2048];
 	int			len;
 
-	address.sin_family = AF_INET;
-	address.sin_port = htons((uint16) port);
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	talker->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (talker->fd < 0 ||
-		connect(talker->fd, (struct sockaddr *) &address, sizeof(address)) != 0)
-		fatal("cannot connect: %m");
-	(void) setsockopt(talker->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	len = snprintf(text, sizeof(text),
-				   "GET /realtime/v1/websocket?apikey=%s&vsn=2.0.0 HTTP/1.1\r\nHost: localhost\r\n"
-				   "Upgrade: websocket\r\nConnection: Upgrade\r\n"
-				   "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
-				   apikey);
-	if (len >= (int) sizeof(text))
-		fatal("the key is too long");
-	send_all(talker->fd, text, (size_t) len);
-	expect(talker->fd, "HTTP/1.1 101");
+	talker->fd = ws_connect(port, apikey);
+	expect(talker->fd, WS_UPGRADED);
 	len = snprintf(text, sizeof(text), "[\"1\",\"1\",\"realtime:%s\",\"phx_join\",{\"config\":"
 				   "{\"broadcast\":{\"self\":false,\"ack\":false}}}]", topic);
 	if (len >= (int) sizeof(text))

@@ -232,6 +232,13 @@ BEGIN
 		RETURN QUERY SELECT * FROM realtime.make_partitions(parent, oldest);
 		RETURN QUERY SELECT * FROM realtime.drop_partitions(parent, oldest);
 	END LOOP;
+
+	-- pg_upgrade carries no triggers of ours over
+	BEGIN
+		PERFORM realtime.note_tables_changed() FROM realtime.follow_tables() f(steps) WHERE f.steps > 0;
+	EXCEPTION WHEN lock_not_available THEN
+		NULL;					-- at the next call
+	END;
 END
 $$;
 COMMENT ON FUNCTION realtime.maintain() IS

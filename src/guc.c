@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
 #include <limits.h>
 
 #include "miscadmin.h"
@@ -33,6 +34,8 @@ int			realtime_max_message_size;
 int			realtime_spill_size;
 int			realtime_retention_minutes;
 int			realtime_on_error;
+int			realtime_capture;
+int			realtime_max_change_size;
 int			realtime_executors;
 int			realtime_max_queued_jobs;
 int			realtime_max_replay_messages;
@@ -46,6 +49,7 @@ char	   *realtime_jwt_secret;
 char	   *realtime_jwt_secret_file;
 char	   *realtime_jwt_jwks;
 char	   *realtime_jwt_roles;
+const ClaimSettings *realtime_claim_settings = NULL;
 char	   *realtime_jwt_audience;
 char	   *realtime_jwt_issuer;
 int			realtime_max_connections;
@@ -60,12 +64,14 @@ int			realtime_max_presence_members;
 int			realtime_max_presence_memory;
 int			realtime_max_presence_calls;
 int			realtime_presence_window;
+int			realtime_max_pending_changes;
 int			realtime_max_concurrent_users;
 int			realtime_max_joins_per_second;
 int			realtime_max_events_per_second;
 int			realtime_max_presence_events_per_second;
 int			realtime_rate_window;
 
+static char *claim_settings;
 static char *retention;
 static char *topic;
 static char *channel_name;
@@ -75,6 +81,12 @@ static char *hidden_jwks;
 static const struct config_enum_entry on_error_options[] = {
 	{"error", ON_ERROR_ERROR, false},
 	{"warning", ON_ERROR_WARNING, false},
+	{NULL, 0, false}
+};
+
+static const struct config_enum_entry capture_options[] = {
+	{"listened", CAPTURE_LISTENED, false},
+	{"always", CAPTURE_ALWAYS, false},
 	{NULL, 0, false}
 };
 
@@ -91,6 +103,110 @@ static const struct config_enum_entry agent_channels_options[] = {
 	{"require", AGENT_CHANNELS_REQUIRE, false},
 	{NULL, 0, false}
 };
+
+/*
+ * Take blanks away at both ends, in place.
+ */
+static char *
+trimmed(char *text)
+{
+	size_t		len;
+
+	while (*text == ' ')
+		text++;
+	len = strlen(text);
+	while (len > 0 && text[len - 1] == ' ')
+		text[--len] = '\0';
+	return text;
+}
+
+/*
+ * May a claim be the value of this setting?  Custom ones are "class.name"; those
+ * of realtime and of the request say already what they are there for.
+ */
+static bool
+may_be_claimed(const char *name)
+{
+	static const char *const reserved[] = {"realtime.", "request."};
+	bool		at_start = true;
+	bool		dotted = false;
+
+	for (int i = 0; i < (int) lengthof(reserved); i++)
+	{
+		if (pg_strncasecmp(name, reserved[i], strlen(reserved[i])) == 0)
+			return false;
+	}
+	for (const char *p = name; *p != '\0'; p++)
+	{
+		bool		letter = isalpha((unsigned char) *p) || *p == '_';
+
+		if (*p == '.' && !at_start)
+			dotted = at_start = true;
+		else if (letter || (!at_start && (isdigit((unsigned char) *p) || *p == '$')))
+			at_start = false;
+		else
+			return false;
+	}
+	return dotted && !at_start;
+}
+
+/*
+ * Check hook of realtime.claim_settings.  What it leaves is one allocation: the
+ * list, and a copy of the text that its items point into.
+ */
+static bool
+check_claim_settings(char **newval, void **extra, GucSource source)
+{
+	size_t		len = strlen(*newval);
+	size_t		list_size;
+	size_t		most = 1;
+	ClaimSettings *list;
+	char	   *next;
+
+	for (const char *p = *newval; *p != '\0'; p++)
+		most += *p == ',';
+	list_size = offsetof(ClaimSettings, items) + most * sizeof(ClaimSetting);
+	list = guc_malloc(LOG, list_size + len + 1);
+	if (list == NULL)
+		return false;
+	list->count = 0;
+	*extra = list;
+	next = (char *) list + list_size;
+	memcpy(next, *newval, len + 1);
+	if (*trimmed(next) == '\0')
+		return true;
+	while (next != NULL)
+	{
+		char	   *item = next;
+		char	   *equals;
+
+		next = strchr(item, ',');
+		if (next != NULL)
+			*next++ = '\0';
+		equals = strchr(item, '=');
+		if (equals != NULL)
+			*equals = '\0';
+		item = trimmed(item);
+		if (equals == NULL || *trimmed(equals + 1) == '\0' || !may_be_claimed(item))
+		{
+			GUC_check_errdetail("\"%s\" is no setting of a client followed by = and a claim.", item);
+			GUC_check_errhint("For example 'app.anonymous_id=anonymous_id'; names have a dot, and are not those of realtime or of the request.");
+			return false;
+		}
+		list->items[list->count].setting = item;
+		list->items[list->count++].claim = trimmed(equals + 1);
+	}
+	return true;
+}
+
+/*
+ * Assign hook of it.
+ */
+static void
+assign_claim_settings(const char *newval, void *extra)
+{
+	realtime_claim_settings = extra;
+}
 
 /*
  * Read a length of time like '3 days', '12h' or '0' into minutes.
@@ -296,6 +412,16 @@ define_messages(void)
 							 "'error' raises it, 'warning' warns and sends nothing.",
 							 &realtime_on_error, ON_ERROR_ERROR, on_error_options,
 							 PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomEnumVariable("realtime.capture",
+							 "Which changes of followed tables are written to the WAL.",
+							 "'listened' are those that clients of this server listen to; 'always' serves clients of its standbys as well.",
+							 &realtime_capture, CAPTURE_LISTENED, capture_options,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("realtime.max_change_size",
+							"Largest change of a row that is told with all its values.",
+							"Of a larger one only values of up to 64 bytes are.",
+							&realtime_max_change_size, 1024, 1, 2048,
+							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
 	DefineCustomStringVariable("realtime.topic",
 							   "Topic that policies see as realtime.topic().",
 							   NULL, &topic, "", PGC_USERSET, 0, NULL, NULL, NULL);
@@ -398,6 +524,11 @@ define_authorization(void)
 							 "Refuse joins to public channels.",
 							 NULL, &realtime_private_only, false,
 							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("realtime.claim_settings",
+							   "Settings that policies read, and the claims that are their values.",
+							   "A list like 'app.anonymous_id=anonymous_id'; only verified claims are used.",
+							   &claim_settings, "",
+							   PGC_SIGHUP, 0, check_claim_settings, assign_claim_settings, NULL);
 	DefineCustomEnumVariable("realtime.agent_channels",
 							 "What happens to joins of agent- and conv- channels whose signature is wrong.",
 							 "'auto' requires the right one as soon as realtime.agents has a row.",
@@ -468,6 +599,20 @@ define_presence(void)
 }
 
 /*
+ * Following tables.
+ */
+static void
+define_changes(void)
+{
+	DefineCustomIntVariable("realtime.max_pending_changes",
+							"Most changes of followed tables that wait for one channel.",
+							"They wait while row-level security is evaluated for them. A channel "
+							"for which more would wait is ended, and its client joins again.",
+							&realtime_max_pending_changes, 10000, 1, INT_MAX,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+}
+
+/*
  * Upstream's limits for one tenant (supabase.md section 9), which are none by
  * default: here the server is the user's own, and has to bear no stranger's load.
  */
@@ -510,5 +655,6 @@ guc_define(void)
 	define_authorization();
 	define_limits();
 	define_presence();
+	define_changes();
 	define_rates();
 }

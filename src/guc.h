@@ -19,6 +19,13 @@ typedef enum OnErrorMode
 	ON_ERROR_WARNING			/* WARNING, nothing sent: upstream's way */
 } OnErrorMode;
 
+/* Which changes of followed tables are put into the WAL. */
+typedef enum CaptureMode
+{
+	CAPTURE_LISTENED,			/* those that somebody listens to here */
+	CAPTURE_ALWAYS				/* all, for listeners on standbys */
+} CaptureMode;
+
 /* How private channels are authorised. */
 typedef enum AuthorizationMode
 {
@@ -35,6 +42,19 @@ typedef enum AgentChannelsMode
 	AGENT_CHANNELS_REQUIRE		/* joins are refused */
 } AgentChannelsMode;
 
+/* A setting that policies read, and the claim that is its value. */
+typedef struct ClaimSetting
+{
+	const char *setting;
+	const char *claim;
+} ClaimSetting;
+
+typedef struct ClaimSettings
+{
+	int			count;
+	ClaimSetting items[FLEXIBLE_ARRAY_MEMBER];
+} ClaimSettings;
+
 /* where and whom to serve */
 extern char *realtime_database;
 extern char *realtime_listen_addresses;
@@ -48,6 +68,8 @@ extern int	realtime_max_message_size;	/* kB, of one payload */
 extern int	realtime_spill_size;	/* kB of messages kept per transaction */
 extern int	realtime_retention_minutes; /* 0 = keep for ever */
 extern int	realtime_on_error;	/* OnErrorMode */
+extern int	realtime_capture;	/* CaptureMode */
+extern int	realtime_max_change_size;	/* kB, of one change of a row */
 
 /* who may listen */
 extern int	realtime_executors;
@@ -63,6 +85,7 @@ extern char *realtime_jwt_secret;
 extern char *realtime_jwt_secret_file;
 extern char *realtime_jwt_jwks;
 extern char *realtime_jwt_roles;	/* a list of identifiers */
+extern const ClaimSettings *realtime_claim_settings;	/* NULL = none */
 extern char *realtime_jwt_audience;
 extern char *realtime_jwt_issuer;
 
@@ -81,6 +104,7 @@ extern int	realtime_max_presence_members;
 extern int	realtime_max_presence_memory;	/* kB */
 extern int	realtime_max_presence_calls;	/* of a channel; 0 = no limit */
 extern int	realtime_presence_window;	/* ms */
+extern int	realtime_max_pending_changes;	/* of a channel */
 
 /* limits of all gateways together; 0 = no limit */
 extern int	realtime_max_concurrent_users;

@@ -15,6 +15,7 @@
 #include "executor/executor.h"
 #include "replication/message.h"
 #include "utils/acl.h"
+#include "utils/pg_locale.h"
 
 /* PG 17 lets the caller flush at once; a message of a transaction never does. */
 #if PG_VERSION_NUM >= 170000
@@ -77,6 +78,13 @@
 #define RunWholeQuery(desc) ExecutorRun((desc), ForwardScanDirection, 0)
 #else
 #define RunWholeQuery(desc) ExecutorRun((desc), ForwardScanDirection, 0, true)
+#endif
+
+/* PG 18 looks into the locale for it. */
+#if PG_VERSION_NUM >= 180000
+#define CollationIsC(collation) (pg_newlocale_from_collation(collation)->collate_is_c)
+#else
+#define CollationIsC(collation) lc_collate_is_c(collation)
 #endif
 
 /* PG 16 frees what a check hook leaves in *extra with pfree(). */

@@ -94,6 +94,8 @@ shmem_startup(void)
 		pg_atomic_init_u64(&realtime_shared->emit_begun, 0);
 		/* anything before this start may be unread */
 		pg_atomic_init_u64(&realtime_shared->first_unread, 1);
+		for (int i = 0; i < (int) lengthof(realtime_shared->follow_marks); i++)
+			pg_atomic_init_u32(&realtime_shared->follow_marks[i], 0);
 		for (int i = 0; i < SHARED_COUNTER_COUNT; i++)
 			pg_atomic_init_u64(&realtime_shared->counters[i], 0);
 		realtime_shared->lock = &(GetNamedLWLockTranche(TRANCHE_NAME))->lock;
@@ -145,6 +147,8 @@ shared_counter_name(SharedCounter counter)
 		[SHARED_PRESENCE_JOINS] = "presence_joins",
 		[SHARED_PRESENCE_LEAVES] = "presence_leaves",
 		[SHARED_PRESENCE_REFUSED] = "presence_refused",
+		[SHARED_CHANGES] = "changes",
+		[SHARED_FOLLOWS_BUSY] = "follows_busy",
 		[SHARED_GATEWAY_FAILURES] = "gateway_failures",
 		[SHARED_EXECUTOR_STARTS] = "executor_starts",
 		[SHARED_EXECUTOR_FAILURES] = "executor_failures",

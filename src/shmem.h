@@ -11,6 +11,7 @@
 #define REALTIME_SHMEM_H
 
 #include "access/xlogdefs.h"
+#include "common/hashfn.h"
 #include "datatype/timestamp.h"
 #include "port/atomics.h"
 #include "storage/latch.h"
@@ -75,8 +76,17 @@ typedef enum SharedCounter
 	SHARED_PRESENCE_JOINS,		/* members that came */
 	SHARED_PRESENCE_LEAVES,		/* that went */
 	SHARED_PRESENCE_REFUSED,	/* tracks that there was no room for */
+	SHARED_CHANGES,				/* changes of rows handed on after commit */
+	SHARED_FOLLOWS_BUSY,		/* tables not followed, because writers went on */
 	SHARED_COUNTER_COUNT
 } SharedCounter;
+
+/*
+ * Which tables have listeners: a bit by the hash of a table's OID, so that there
+ * may be any number of them.  One that shares its bit with another is taken for
+ * one that is listened to, which costs the writer something and nothing else.
+ */
+#define FOLLOW_MARKS 65536
 
 typedef struct RealtimeShared
 {
@@ -120,6 +130,9 @@ typedef struct RealtimeShared
 	pg_atomic_uint64 emit_begun;
 	pg_atomic_uint64 first_unread;
 
+	/* FOLLOW_MARKS bits.  Written by the hub, read by whoever writes tables. */
+	pg_atomic_uint32 follow_marks[FOLLOW_MARKS / 32];
+
 	pg_atomic_uint64 counters[SHARED_COUNTER_COUNT];
 
 	LWLock	   *lock;			/* protects all below */
@@ -155,6 +168,7 @@ typedef struct RealtimeShared
 	int			queued_jobs;	/* waiting for one */
 	uint64		presence_members;	/* of all topics */
 	uint64		presence_bytes; /* memory of members and topics */
+	int			followed_tables;	/* that somebody listens to */
 
 	GatewaySlot gateways[MAX_GATEWAYS];
 	uint64		ended_stats[BUS_STAT_COUNT];	/* counters of gateways that have
@@ -163,6 +177,23 @@ typedef struct RealtimeShared
 
 /* NULL while the library was not preloaded. */
 extern RealtimeShared *realtime_shared;
+
+/* Number of a table's mark. */
+static inline uint32
+follow_mark_of(Oid relid)
+{
+	return murmurhash32(relid) % FOLLOW_MARKS;
+}
+
+/* Is anybody listening to a table, or to one that shares its mark? */
+static inline bool
+follow_mark_is_set(Oid relid)
+{
+	uint32		mark = follow_mark_of(relid);
+
+	return (pg_atomic_read_u32(&realtime_shared->follow_marks[mark / 32]) &
+			((uint32) 1 << (mark % 32))) != 0;
+}
 
 /* Ask for the memory; called once, from _PG_init while preloading. */
 extern void shmem_install(void);

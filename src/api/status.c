@@ -71,6 +71,7 @@ typedef struct StatusSnapshot
 	int			queued_jobs;
 	uint64		presence_members;
 	uint64		presence_bytes;
+	int			followed_tables;
 	uint64		stats[BUS_STAT_COUNT];	/* summed over the gateways, counters
 										 * over those that have ended, too */
 	uint64		counters[SHARED_COUNTER_COUNT];
@@ -95,6 +96,7 @@ take_snapshot(StatusSnapshot *snap)
 	snap->queued_jobs = realtime_shared->queued_jobs;
 	snap->presence_members = realtime_shared->presence_members;
 	snap->presence_bytes = realtime_shared->presence_bytes;
+	snap->followed_tables = realtime_shared->followed_tables;
 	snap->caught_up_at = realtime_shared->caught_up_at;
 	memcpy(snap->stats, realtime_shared->ended_stats, sizeof(snap->stats));
 	for (int i = 0; i < MAX_GATEWAYS; i++)
@@ -167,6 +169,7 @@ counters_to_jsonb(const StatusSnapshot *snap)
 	push_count(&state, "queued_jobs", snap->queued_jobs);
 	push_count(&state, "presence_members", snap->presence_members);
 	push_count(&state, "presence_bytes", snap->presence_bytes);
+	push_count(&state, "followed_tables", (uint64) snap->followed_tables);
 	for (int i = 0; i < BUS_STAT_COUNT; i++)
 		push_count(&state, bus_stat_name(i), snap->stats[i]);
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));

@@ -164,26 +164,6 @@ report_standby(void)
 }
 
 /*
- * Log that a role is not acted as.
- */
-static void
-report_refusal(const Client *client, const RoleRefusal *refusal)
-{
-	static ReportLimit limit;
-	uint64		unlogged;
-
-	if (!report_due(&limit, &unlogged))
-		return;
-	ereport(LOG,
-			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("realtime refuses a token's role \"%s\": %s",
-					client->role, refusal->reason),
-			 unlogged > 0 ? errdetail("Not logged since the last time: %llu.",
-									  (unsigned long long) unlogged) : 0,
-			 refusal->hint ? errhint("%s", refusal->hint) : 0));
-}
-
-/*
  * Ask as the client that we are; without a row if that is wanted and possible.
  */
 static JobOutcome
@@ -230,7 +210,7 @@ authorise(Slice body, Bytes *answer)
 		return JOB_UNAVAILABLE;
 	if (!role_check(client.role, RelationGetRelid(messages), &client.role_oid, &refusal))
 	{
-		report_refusal(&client, &refusal);
+		role_check_report(client.role, &refusal);
 		return JOB_REFUSED;
 	}
 	client_become(&client);

@@ -4,7 +4,8 @@
  *	  Whose policies are asked for: a role, and what they may look at.
  *
  * The settings are those of supabase.md 7.2, set by value: nothing that a client
- * has sent is ever part of an SQL text.
+ * has sent is ever part of an SQL text.  To these realtime.claim_settings may add
+ * others, by claim.
  *
  * SET ROLE alone would not do.  Functions that policies call could go back from
  * it to the session's user, which for realtime.can() is a superuser.  Under
@@ -18,9 +19,13 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
+#include "utils/fmgrprotos.h"
 #include "utils/guc.h"
+#include "utils/jsonb.h"
+#include "utils/numeric.h"
 
 #include "exec/client.h"
+#include "guc.h"
 
 /*
  * SET LOCAL.
@@ -30,6 +35,52 @@ set_local(const char *name, const char *value)
 {
 	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_LOCAL, true, 0, false);
+}
+
+/*
+ * The text of a claim: a string's characters, else its JSON; "" if it is null or
+ * absent.
+ */
+static const char *
+claim_text(const Jsonb *claims, const char *claim)
+{
+	JsonbValue	value;
+
+	if (!JB_ROOT_IS_OBJECT(claims) ||
+		getKeyJsonValueFromContainer((JsonbContainer *) &claims->root, claim,
+									 (int) strlen(claim), &value) == NULL)
+		return "";
+	switch (value.type)
+	{
+		case jbvNull:
+			return "";
+		case jbvString:
+			return pnstrdup(value.val.string.val, value.val.string.len);
+		case jbvNumeric:
+			return DatumGetCString(DirectFunctionCall1(numeric_out,
+													   NumericGetDatum(value.val.numeric)));
+		case jbvBool:
+			return value.val.boolean ? "true" : "false";
+		default:
+			return JsonbToCString(NULL, value.val.binary.data, value.val.binary.len);
+	}
+}
+
+/*
+ * Set what realtime.claim_settings wants of the claims, all of which were
+ * verified with the token.
+ */
+static void
+set_claims(const Client *client)
+{
+	const ClaimSettings *list = realtime_claim_settings;
+	Jsonb	   *claims;
+
+	if (list == NULL || list->count == 0)
+		return;
+	claims = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(client->claims)));
+	for (int i = 0; i < list->count; i++)
+		set_local(list->items[i].setting, claim_text(claims, list->items[i].claim));
 }
 
 /*
@@ -47,6 +98,7 @@ client_become(const Client *client)
 	set_local("request.jwt.claim.sub", client->sub);
 	set_local("request.jwt.claim.role", client->role);
 	set_local("request.headers", client->headers);
+	set_claims(client);
 	SetUserIdAndSecContext(client->role_oid,
 						   SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 }

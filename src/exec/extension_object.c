@@ -63,7 +63,7 @@ Oid
 extension_function(const char *name, Oid argument)
 {
 	Oid			schema = get_namespace_oid(MESSAGES_SCHEMA, true);
-	oidvector  *arguments = buildoidvector(&argument, 1);
+	oidvector  *arguments = buildoidvector(&argument, OidIsValid(argument) ? 1 : 0);
 
 	if (!OidIsValid(schema))
 		return InvalidOid;

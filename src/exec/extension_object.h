@@ -11,7 +11,8 @@
 #define REALTIME_EXTENSION_OBJECT_H
 
 /*
- * OID of a table, or of a function with one argument, in schema realtime;
+ * OID of a table, or of a function with one argument or, if that is InvalidOid,
+ * none, in schema realtime;
  * InvalidOid if the extension has no such thing.
  */
 extern Oid	extension_table(const char *name);

@@ -439,6 +439,8 @@ history_read(Slice body, Bytes *answer)
 	owner_become(messages, &saved);
 	/* nobody but the catalog says what our operators are */
 	set_local("search_path", "pg_catalog, pg_temp");
+	/* each commit is looked up by itself, for which a bitmap is much ado */
+	set_local("enable_bitmapscan", "off");
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	reading.reply.verdict = (uint8) read_history(&reading);

@@ -34,6 +34,8 @@
 #include "exec/report.h"
 #include "exec/job_session.h"
 #include "exec/store.h"
+#include "exec/subscribe.h"
+#include "exec/visible.h"
 #include "guc.h"
 
 /* How a kind of job is run. */
@@ -43,13 +45,15 @@ typedef struct JobRules
 	const char *activity;		/* shown by pg_stat_activity */
 } JobRules;
 
-static const JobRules rules[] = {
+static const JobRules rules[JOB_KINDS] = {
 	[JOB_AUTHORISE] = {authorise, "authorise"},
 	[JOB_CALL] = {call_function, "call a function"},
 	[JOB_COMMITS] = {commits_insert, "record commits"},
 	[JOB_POSITION] = {commits_position, "read the last commit"},
 	[JOB_HISTORY] = {history_read, "read history"},
 	[JOB_STORE] = {store_broadcast, "store a broadcast"},
+	[JOB_SUBSCRIBE] = {subscribe, "say what there is to follow"},
+	[JOB_VISIBLE] = {visible, "say who may see a change"},
 };
 
 /* A job, and how it goes. */
@@ -231,7 +235,7 @@ job_run(JobKind kind, Slice body, Bytes *answer)
 	JobOutcome	outcome;
 	bool		writes;
 
-	if (!JOB_KIND_VALID(kind))
+	if (!JOB_KIND_VALID(kind) || rules[kind].run == NULL)
 		return JOB_UNAVAILABLE;
 	writes = job_writes(kind, body);
 	if (writes && RecoveryInProgress())

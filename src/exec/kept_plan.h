@@ -12,7 +12,10 @@
 
 #include "executor/spi.h"
 
-/* Make a plan that stays; SPI is connected.  Raises an error if that fails. */
+/*
+ * Make a plan that stays, the same for all values; SPI is connected.  Raises an
+ * error if that fails.
+ */
 extern SPIPlanPtr kept_plan(const char *command, int nargs, Oid *types);
 
 #endif							/* REALTIME_KEPT_PLAN_H */

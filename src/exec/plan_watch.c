@@ -17,6 +17,11 @@
  * when they are called, if they are SECURITY DEFINER or have settings of their
  * own.  One that is looked up only counts as well, to be on the safe side.
  *
+ * Functions keep plans as well, from one call to the next.  Where several clients
+ * are served by one job, these have to go between two of them if a user's
+ * IMMUTABLE function was called at all: whether it was while a plan was made is
+ * not known then.
+ *
  * src/exec/plan_watch.c
  *
  *-------------------------------------------------------------------------
@@ -28,6 +33,7 @@
 #include "fmgr.h"
 #include "utils/lsyscache.h"
 
+#include "exec/apart.h"
 #include "exec/plan_watch.h"
 #include "exec/policy_query.h"
 
@@ -38,14 +44,23 @@ static fmgr_hook_type next_hook = NULL;
 static bool watching = false;
 static bool seen;				/* a user's IMMUTABLE function */
 
+/* The same of what plan_watch_run() is about. */
+static bool running = false;
+static bool seen_running;
+
 /*
  * Take notice of a function.
  */
 static void
 notice(Oid function)
 {
-	if (watching && !seen && function >= FirstNormalObjectId)
-		seen = func_volatile(function) == PROVOLATILE_IMMUTABLE;
+	bool		look = (watching && !seen) || (running && !seen_running);
+
+	if (!look || function < FirstNormalObjectId ||
+		func_volatile(function) != PROVOLATILE_IMMUTABLE)
+		return;
+	seen = seen || watching;
+	seen_running = seen_running || running;
 }
 
 /*
@@ -97,4 +112,20 @@ plan_watch_make(Query *query, bool *shareable)
 	/* nor is one that is good for the snapshot at hand only */
 	*shareable = !seen && !plan->transientPlan;
 	return plan;
+}
+
+/*
+ * Call a function and watch.
+ */
+ErrorData *
+plan_watch_run(void (*function) (void *arg), void *arg, bool *left_plans)
+{
+	ErrorData  *error;
+
+	seen_running = false;
+	running = true;
+	error = run_apart(function, arg);
+	running = false;
+	*left_plans = seen_running;
+	return error;
 }

@@ -21,4 +21,11 @@ extern void plan_watch_init(void);
  */
 extern PlannedStmt *plan_watch_make(Query *query, bool *shareable);
 
+/*
+ * run_apart().  *left_plans is set if functions that were called may have kept
+ * plans with what another function of a user has said: ResetPlanCache() before
+ * anybody else is served.
+ */
+extern ErrorData *plan_watch_run(void (*function) (void *arg), void *arg, bool *left_plans);
+
 #endif							/* REALTIME_PLAN_WATCH_H */

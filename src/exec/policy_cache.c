@@ -7,11 +7,11 @@
  * if it holds nothing that the client at hand has had a say in (plan_watch.c);
  * else each job plans for itself.
  *
- * Both depend on more than can be listed: policies and rights on
- * realtime.messages, tables that policies look into and their policies,
- * functions that were inlined, memberships of roles.  So whatever changes in one
- * of the catalogs concerned invalidates all of them; making them takes less than a
- * millisecond, and catalogs rest most of the time.  For plans the search path is
+ * Both depend on more than can be listed: policies and rights on the table,
+ * tables that policies look into and their policies, functions that were inlined,
+ * memberships of roles.  So whatever changes in one of the catalogs concerned
+ * invalidates all of them; making them takes less than a millisecond, and catalogs
+ * rest most of the time.  For plans the search path is
  * compared, because a function's body is parsed with it when it is inlined.
  *
  * Invalidations come while locks are taken.  An entry is used if none came
@@ -35,12 +35,13 @@
 #include "exec/plan_watch.h"
 #include "exec/policy_cache.h"
 
-/* Few roles are ever listed; beyond this the cache is begun anew. */
-#define MAX_ENTRIES 128
+/* Roles times followed tables; beyond this the cache is begun anew. */
+#define MAX_ENTRIES 1024
 
 typedef struct CacheEntry
 {
 	Oid			role;
+	Oid			table;
 	PolicyCommand command;
 	PolicyQuery query;
 	char	   *search_path;	/* of its plan, if there is one */
@@ -137,13 +138,14 @@ policy_cache_open_messages(void)
  * Find an entry for the current user.
  */
 static CacheEntry *
-find_entry(PolicyCommand command)
+find_entry(Oid table, PolicyCommand command)
 {
 	for (int i = 0; i < nentries; i++)
 	{
 		CacheEntry *entry = entries[i];
 
-		if (entry->role == GetUserId() && entry->command == command)
+		if (entry->role == GetUserId() && entry->table == table &&
+			entry->command == command)
 			return entry;
 	}
 	return NULL;
@@ -196,12 +198,13 @@ has_plan(const CacheEntry *entry)
  * Keep a fresh query.
  */
 static CacheEntry *
-keep(const PolicyQuery *query, PolicyCommand command)
+keep(const PolicyQuery *query, Oid table, PolicyCommand command)
 {
 	MemoryContext old = MemoryContextSwitchTo(cache_context);
 	CacheEntry *entry = palloc0_object(CacheEntry);
 
 	entry->role = GetUserId();
+	entry->table = table;
 	entry->command = command;
 	entry->query.barrier = query->barrier;
 	entry->query.query = copyObject(query->query);
@@ -252,13 +255,13 @@ with_plan(const PolicyQuery *query, CacheEntry *entry)
  * What the current user may do.
  */
 const PolicyQuery *
-policy_cache_get(Relation messages, PolicyCommand command)
+policy_cache_get(Relation table, PolicyCommand command)
 {
 	CacheEntry *entry;
 	PolicyQuery *fresh;
 
 	forget_if_changed();
-	entry = find_entry(command);
+	entry = find_entry(RelationGetRelid(table), command);
 	if (entry != NULL)
 	{
 		if (has_plan(entry))
@@ -271,8 +274,8 @@ policy_cache_get(Relation messages, PolicyCommand command)
 		entry = NULL;
 	}
 
-	fresh = policy_query_make(messages, command);
+	fresh = policy_query_make(table, command);
 	if (known_changes == changes)
-		entry = keep(fresh, command);
+		entry = keep(fresh, RelationGetRelid(table), command);
 	return with_plan(fresh, entry);
 }

@@ -21,6 +21,6 @@ extern Relation policy_cache_open_messages(void);
  * policy_query_make() for the current user, likewise, with a plan.  What it
  * returns is good until the next call, and its relations are locked.
  */
-extern const PolicyQuery *policy_cache_get(Relation messages, PolicyCommand command);
+extern const PolicyQuery *policy_cache_get(Relation table, PolicyCommand command);
 
 #endif							/* REALTIME_POLICY_CACHE_H */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * policy_query.c
- *	  The policies of realtime.messages as a query over rows that are not there.
+ *	  The policies of a table as a query over rows that are not there.
  *
  * The question is whether PostgreSQL would let a role select or insert a row,
  * and it shall be answered without writing one.  So PostgreSQL itself is asked
@@ -24,6 +24,9 @@
  * Whether a row may be read does not depend on checks, and of triggers only on
  * those that change it.
  *
+ * The rows of a followed table are those that were committed, so there it makes
+ * no difference how they came to be what they are (POLICY_SEE).
+ *
  * src/exec/policy_query.c
  *
  *-------------------------------------------------------------------------
@@ -41,6 +44,7 @@
 #include "tcop/tcopprot.h"
 #include "utils/acl.h"
 #include "utils/array.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
 #include "api/message_row.h"
@@ -50,11 +54,14 @@
 #include "pg_compat.h"
 
 /* The table, or the array in its place, in the statements below. */
-#define MESSAGES_INDEX 1
+#define TABLE_INDEX 1
 
 static const char read_command[] = "SELECT m.id FROM realtime.messages m";
 static const char write_command[] =
 	"INSERT INTO realtime.messages (topic, extension) VALUES ($1, $2)";
+/* No column of it; one that may be read is enough. */
+#define SEE_COMMAND "SELECT FROM %s"
+
 static const char virtual_command[] =
 	"SELECT NULL::pg_catalog.bool FROM pg_catalog.unnest($1) AS messages";
 
@@ -82,31 +89,48 @@ analyze(const char *command, const Oid *types, int ntypes)
 }
 
 /*
- * The statement whose fate is asked for, rewritten.  NULL if rules made
- * something else of it.
+ * The statement whose fate is asked for.
  */
 static Query *
-rewritten_statement(Relation messages, PolicyCommand command)
+statement_for(Relation table, PolicyCommand command)
 {
 	static const Oid types[] = {TEXTOID, TEXTOID};
-	Query	   *query;
+
+	switch (command)
+	{
+		case POLICY_READ:
+			return analyze(read_command, NULL, 0);
+		case POLICY_WRITE:
+			return analyze(write_command, types, lengthof(types));
+		case POLICY_SEE:
+			break;
+	}
+	return analyze(psprintf(SEE_COMMAND,
+							quote_qualified_identifier(get_namespace_name(RelationGetNamespace(table)),
+													   RelationGetRelationName(table))),
+				   NULL, 0);
+}
+
+/*
+ * The same, rewritten.  NULL if rules made something else of it.
+ */
+static Query *
+rewritten_statement(Relation table, PolicyCommand command)
+{
+	Query	   *query = statement_for(table, command);
 	List	   *rewritten;
 
-	if (command == POLICY_READ)
-		query = analyze(read_command, NULL, 0);
-	else
-		query = analyze(write_command, types, lengthof(types));
 	/* the name may have gone to another table since ours was opened */
-	if (rt_fetch(MESSAGES_INDEX, query->rtable)->relid != RelationGetRelid(messages))
+	if (rt_fetch(TABLE_INDEX, query->rtable)->relid != RelationGetRelid(table))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("realtime.messages was replaced meanwhile")));
+				 errmsg("table \"%s\" was replaced meanwhile", RelationGetRelationName(table))));
 
 	rewritten = QueryRewrite(query);
 	if (list_length(rewritten) != 1 ||
 		linitial_node(Query, rewritten)->commandType !=
-		(command == POLICY_READ ? CMD_SELECT : CMD_INSERT) ||
-		rt_fetch(MESSAGES_INDEX, linitial_node(Query, rewritten)->rtable)->rtekind != RTE_RELATION)
+		(command == POLICY_WRITE ? CMD_INSERT : CMD_SELECT) ||
+		rt_fetch(TABLE_INDEX, linitial_node(Query, rewritten)->rtable)->rtekind != RTE_RELATION)
 		return NULL;
 	return linitial_node(Query, rewritten);
 }
@@ -120,8 +144,8 @@ conditions(Query *query, PolicyCommand command)
 	List	   *result = NIL;
 	ListCell   *cell;
 
-	if (command == POLICY_READ)
-		return rt_fetch(MESSAGES_INDEX, query->rtable)->securityQuals;
+	if (command != POLICY_WRITE)
+		return rt_fetch(TABLE_INDEX, query->rtable)->securityQuals;
 	foreach(cell, query->withCheckOptions)
 		result = lappend(result, lfirst_node(WithCheckOption, cell)->qual);
 	return result;
@@ -140,7 +164,7 @@ has_system_column(Node *node, void *depth)
 	{
 		Var		   *var = (Var *) node;
 
-		return var->varno == MESSAGES_INDEX && var->varattno < 0 &&
+		return var->varno == TABLE_INDEX && var->varattno < 0 &&
 			(int) var->varlevelsup == *(int *) depth;
 	}
 	if (IsA(node, Query))
@@ -159,19 +183,27 @@ has_system_column(Node *node, void *depth)
  * Does a row that is not there tell what one that is there would?
  */
 static bool
-virtual_row_tells(Relation messages, PolicyCommand command)
+virtual_row_tells(Relation table, PolicyCommand command)
 {
-	return command == POLICY_READ ? messages_row_is_plain(messages) :
-		messages_insert_is_plain(messages);
+	switch (command)
+	{
+		case POLICY_READ:
+			return messages_row_is_plain(table);
+		case POLICY_WRITE:
+			return messages_insert_is_plain(table);
+		case POLICY_SEE:
+			break;
+	}
+	return true;
 }
 
 /*
  * A query that evaluates an expression for each row of an array.
  */
 static Query *
-virtual_query(Relation messages, Expr *expression, bool has_sublinks)
+virtual_query(Relation table, Expr *expression, bool has_sublinks)
 {
-	Oid			type = get_array_type(messages->rd_rel->reltype);
+	Oid			type = get_array_type(table->rd_rel->reltype);
 	Query	   *query = analyze(virtual_command, &type, 1);
 
 	linitial_node(TargetEntry, query->targetList)->expr = expression;
@@ -194,7 +226,7 @@ policy_query_plan(Query *query)
  * Find out what the current user may do.
  */
 PolicyQuery *
-policy_query_make(Relation messages, PolicyCommand command)
+policy_query_make(Relation table, PolicyCommand command)
 {
 	PolicyQuery *result = palloc0_object(PolicyQuery);
 	Query	   *statement;
@@ -203,10 +235,10 @@ policy_query_make(Relation messages, PolicyCommand command)
 	int			depth = 0;
 
 	result->barrier = BARRIER_SCHEMA;
-	if (!MayUseSchema(RelationGetNamespace(messages), GetUserId()))
+	if (!MayUseSchema(RelationGetNamespace(table), GetUserId()))
 		return result;
 	result->barrier = BARRIER_REAL_ROW;
-	statement = rewritten_statement(messages, command);
+	statement = rewritten_statement(table, command);
 	if (statement == NULL)
 		return result;
 	result->barrier = BARRIER_TABLE;
@@ -214,10 +246,10 @@ policy_query_make(Relation messages, PolicyCommand command)
 		return result;
 	required = conditions(statement, command);
 	result->barrier = BARRIER_NONE;
-	if (required == NIL && command == POLICY_READ)
+	if (required == NIL && command != POLICY_WRITE)
 		return result;
 	result->barrier = BARRIER_REAL_ROW;
-	if (!virtual_row_tells(messages, command))
+	if (!virtual_row_tells(table, command))
 		return result;
 	result->barrier = BARRIER_NONE;
 	if (required == NIL)
@@ -229,8 +261,60 @@ policy_query_make(Relation messages, PolicyCommand command)
 	if (has_system_column((Node *) expression, &depth))
 		return result;
 	result->barrier = BARRIER_POLICIES;
-	result->query = virtual_query(messages, expression, statement->hasSubLinks);
+	result->query = virtual_query(table, expression, statement->hasSubLinks);
 	return result;
+}
+
+/* Whose columns are collected. */
+typedef struct ColumnSearch
+{
+	int			depth;			/* of the queries that we are in */
+	int			natts;
+	Bitmapset  *columns;
+} ColumnSearch;
+
+/*
+ * Collect the columns of the row that an expression looks at.
+ */
+static bool
+collect_columns(Node *node, void *context)
+{
+	ColumnSearch *search = context;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, Var))
+	{
+		Var		   *var = (Var *) node;
+
+		if (var->varno != TABLE_INDEX || (int) var->varlevelsup != search->depth)
+			return false;
+		if (var->varattno == 0)
+			search->columns = bms_add_range(search->columns, 1, search->natts);
+		else if (var->varattno > 0)
+			search->columns = bms_add_member(search->columns, var->varattno);
+		return false;
+	}
+	if (IsA(node, Query))
+	{
+		search->depth++;
+		(void) query_tree_walker((Query *) node, collect_columns, search, 0);
+		search->depth--;
+		return false;
+	}
+	return expression_tree_walker(node, collect_columns, search);
+}
+
+/*
+ * The columns that a query of ours looks at.
+ */
+Bitmapset *
+policy_query_columns(const Query *query, int natts)
+{
+	ColumnSearch search = {0, natts, NULL};
+
+	(void) collect_columns((Node *) query->targetList, &search);
+	return search.columns;
 }
 
 /*

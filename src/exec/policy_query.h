@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * policy_query.h
- *	  The policies of realtime.messages as a query over rows that are not there.
+ *	  The policies of a table as a query over rows that are not there.
  *
  * src/exec/policy_query.h
  *
@@ -14,14 +14,16 @@
 #include "rewrite/rowsecurity.h"
 #include "utils/rel.h"
 
-/* What a client would do with a row. */
+/*
+ * What a client would do with a row: the first two with one of
+ * realtime.messages, the last one with one of any table.
+ */
 typedef enum PolicyCommand
 {
 	POLICY_READ,				/* SELECT id */
-	POLICY_WRITE				/* INSERT (topic, extension) */
+	POLICY_WRITE,				/* INSERT (topic, extension) */
+	POLICY_SEE					/* SELECT of no column in particular */
 } PolicyCommand;
-
-#define POLICY_COMMANDS 2
 
 /* What stands between the current user and the row. */
 typedef enum PolicyBarrier
@@ -52,7 +54,13 @@ extern Relation policy_open_messages(void);
  * rewriting the real statement would raise.  All in the current memory context;
  * there must be an active snapshot.
  */
-extern PolicyQuery *policy_query_make(Relation messages, PolicyCommand command);
+extern PolicyQuery *policy_query_make(Relation table, PolicyCommand command);
+
+/*
+ * The columns of the row that a query looks at, as a set of their numbers; all
+ * of them where it looks at the row as a whole.
+ */
+extern Bitmapset *policy_query_columns(const Query *query, int natts);
 
 /*
  * A plan for a query, which stays as it is.  It may be good for this client

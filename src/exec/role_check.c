@@ -26,6 +26,7 @@
 #include "utils/syscache.h"
 #include "utils/varlena.h"
 
+#include "exec/report.h"
 #include "exec/role_check.h"
 #include "guc.h"
 #include "pg_compat.h"
@@ -175,4 +176,24 @@ role_check(const char *name, Oid messages, Oid *role, RoleRefusal *refusal)
 	allowed = check_attributes(form, refusal);
 	ReleaseSysCache(tuple);
 	return allowed && check_memberships(*role, name, messages, refusal);
+}
+
+/*
+ * Log that a role is not acted as.
+ */
+void
+role_check_report(const char *role, const RoleRefusal *refusal)
+{
+	static ReportLimit limit;
+	uint64		unlogged;
+
+	if (!report_due(&limit, &unlogged))
+		return;
+	ereport(LOG,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("realtime refuses a token's role \"%s\": %s",
+					role, refusal->reason),
+			 unlogged > 0 ? errdetail("Not logged since the last time: %llu.",
+									  (unsigned long long) unlogged) : 0,
+			 refusal->hint ? errhint("%s", refusal->hint) : 0));
 }

@@ -25,4 +25,7 @@ typedef struct RoleRefusal
 extern bool role_check(const char *name, Oid messages, Oid *role,
 					   RoleRefusal *refusal);
 
+/* Log a refusal, once a second at most. */
+extern void role_check_report(const char *role, const RoleRefusal *refusal);
+
 #endif							/* REALTIME_ROLE_CHECK_H */

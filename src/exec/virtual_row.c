@@ -1,14 +1,15 @@
 /*-------------------------------------------------------------------------
  *
  * virtual_row.c
- *	  Rows of realtime.messages that are not there, and what policies say of them.
+ *	  Rows that are not there, and what policies say of them.
  *
- * A virtual row has the values that a row with just this topic and extension
+ * A virtual row of realtime.messages has the values that a row with just this topic and extension
  * would get by its INSERT: those are what policies written for Supabase see, so
  * event and payload are null and private is false, although it is a private
  * channel that is asked for (supabase.md 7.2).  The one value that cannot be had
  * without writing is xid; the row shows the id that the next transaction gets.  Its
  * number is that of the first message.
+ * Those of other tables come from their changes (change_row.c).
  *
  * src/exec/virtual_row.c
  *
@@ -35,7 +36,7 @@
 #include "pg_compat.h"
 
 /* Names the query in whatever watches statements. */
-static const char query_text[] = "/* realtime */ policies of realtime.messages";
+static const char query_text[] = "/* realtime */ policies";
 
 /* Takes the rows that a plan gives. */
 typedef struct VerdictReceiver
@@ -82,17 +83,14 @@ make_row(Relation messages, const char *topic, const char *extension)
 }
 
 /*
- * The parameter of a plan: an array of rows.
+ * The parameters of a plan: an array of rows, and room for others.
  */
-static ParamListInfo
-make_rows(Relation messages, const char *topic, const char *const *extensions, int n)
+ParamListInfo
+virtual_row_params(Relation table, Datum *rows, int n, int nothers)
 {
-	Oid			type = messages->rd_rel->reltype;
-	Datum	   *rows = palloc_array(Datum, n);
-	ParamListInfo params = makeParamList(1);
+	Oid			type = table->rd_rel->reltype;
+	ParamListInfo params = makeParamList(1 + nothers);
 
-	for (int i = 0; i < n; i++)
-		rows[i] = make_row(messages, topic, extensions[i]);
 	params->params[0].value =
 		PointerGetDatum(construct_array(rows, n, type, -1, false, TYPALIGN_DOUBLE));
 	params->params[0].isnull = false;
@@ -138,14 +136,12 @@ end_verdicts(DestReceiver *self)
  * Run a plan.
  */
 void
-virtual_row_ask(PlannedStmt *plan, Relation messages, const char *topic,
-				const char *const *extensions, int n, Verdict *verdicts)
+virtual_row_run(PlannedStmt *plan, ParamListInfo params, int n, Verdict *verdicts)
 {
 	VerdictReceiver receiver = {
 		{receive_verdict, begin_verdicts, end_verdicts, end_verdicts, DestNone},
 		verdicts, 0, n
 	};
-	ParamListInfo params = make_rows(messages, topic, extensions, n);
 	QueryDesc  *desc;
 
 	/* taken after all locks: what they kept away is seen */
@@ -160,4 +156,18 @@ virtual_row_ask(PlannedStmt *plan, Relation messages, const char *topic,
 	PopActiveSnapshot();
 	if (receiver.count != n)
 		elog(ERROR, "policies gave %d verdicts instead of %d", receiver.count, n);
+}
+
+/*
+ * Ask about rows of realtime.messages.
+ */
+void
+virtual_row_ask(PlannedStmt *plan, Relation messages, const char *topic,
+				const char *const *extensions, int n, Verdict *verdicts)
+{
+	Datum	   *rows = palloc_array(Datum, n);
+
+	for (int i = 0; i < n; i++)
+		rows[i] = make_row(messages, topic, extensions[i]);
+	virtual_row_run(plan, virtual_row_params(messages, rows, n, 0), n, verdicts);
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * virtual_row.h
- *	  Rows of realtime.messages that are not there, and what policies say of them.
+ *	  Rows that are not there, and what policies say of them.
  *
  * src/exec/virtual_row.h
  *
@@ -10,6 +10,7 @@
 #ifndef REALTIME_VIRTUAL_ROW_H
 #define REALTIME_VIRTUAL_ROW_H
 
+#include "nodes/params.h"
 #include "nodes/plannodes.h"
 #include "utils/rel.h"
 
@@ -20,6 +21,19 @@ typedef enum Verdict
 	VERDICT_TRUE,
 	VERDICT_NULL				/* as good as false */
 } Verdict;
+
+/*
+ * Parameters of a plan: $1 is an array of n rows of the table, and there is room
+ * for others behind it.
+ */
+extern ParamListInfo virtual_row_params(Relation table, Datum *rows, int n, int nothers);
+
+/*
+ * Run a plan that gives a boolean for each of n rows, as the current user; the
+ * verdicts come to verdicts[0..n).
+ */
+extern void virtual_row_run(PlannedStmt *plan, ParamListInfo params, int n,
+							Verdict *verdicts);
 
 /*
  * Run a plan of policy_query.c, as the current user, for n rows that differ in

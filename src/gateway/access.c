@@ -27,6 +27,7 @@
 
 #include "gateway/access.h"
 #include "gateway/agent_channels.h"
+#include "gateway/changes.h"
 #include "gateway/decisions.h"
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
@@ -375,6 +376,22 @@ refuse_token(Channel *channel, const TokenRefusal *refusal)
 }
 
 /*
+ * A channel has another identity: what is it allowed to hear now?
+ */
+static void
+identified(Channel *channel)
+{
+	changes_identified(channel);
+	if (!channel->topic->is_private)
+		return;
+	channel->write_decided = false;
+	if (channel_waits(channel))
+		channel->ask_again = true;
+	else
+		ask(channel);
+}
+
+/*
  * A channel has a new token, or says so.
  */
 void
@@ -390,14 +407,8 @@ access_token(Channel *channel, Slice payload)
 		identity_unref(identity);
 	else if (!channel_identify(channel, identity))
 		reply_no_memory(channel->conn);
-	else if (channel->topic->is_private)
-	{
-		channel->write_decided = false;
-		if (channel_waits(channel))
-			channel->ask_again = true;
-		else
-			ask(channel);
-	}
+	else
+		identified(channel);
 }
 
 /*

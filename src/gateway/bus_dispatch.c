@@ -22,6 +22,7 @@
 #include "gateway/backpressure.h"
 #include "gateway/bus_dispatch.h"
 #include "gateway/bus_link.h"
+#include "gateway/change_delivery.h"
 #include "gateway/conn.h"
 #include "gateway/fanout.h"
 #include "gateway/gw_histograms.h"
@@ -91,6 +92,8 @@ take_message(Slice body)
 	if (!bus_decode_message(body, &head, &record) ||
 		!wal_record_decode(record.data, record.len, &message))
 		return false;
+	if (message.kind == WAL_MESSAGE_CHANGE)
+		return change_delivery_take(&head, &message);
 	measure_message(&head, &message);
 	fanout_stored(&message, &head.place);
 	return true;
@@ -148,6 +151,16 @@ take_gap(Slice body)
 	fanout_settle();
 	conn_close_all(WS_CLOSE_RESTART, "messages were lost: reconnect and refetch");
 	return true;
+}
+
+/*
+ * BUS_FOLLOW_ACK: joins that want the table can be answered.
+ */
+static bool
+take_follow_ack(Slice body)
+{
+	fanout_settle();
+	return change_terms_acknowledged(body);
 }
 
 /*
@@ -237,6 +250,11 @@ bus_dispatch(BusFrameType type, Slice body)
 			return take_shutdown(body);
 		case BUS_RESULT:
 			return take_result(body);
+		case BUS_FOLLOW_ACK:
+			return take_follow_ack(body);
+		case BUS_TABLES_CHANGED:
+			change_terms_tables_changed();
+			return true;
 		case BUS_AGENTS_CHANGED:
 			agent_channels_changed();
 			return true;

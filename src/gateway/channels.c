@@ -23,7 +23,7 @@
 
 #include "gateway/broadcasts.h"
 #include "gateway/catch_up.h"
-#include "gateway/channels.h"
+#include "gateway/changes.h"
 #include "gateway/gw_stats.h"
 #include "gateway/presence.h"
 #include "gateway/write_queue.h"
@@ -322,6 +322,7 @@ channel_free(Channel *channel)
 		catch_up_close(channel->catch_up);
 	if (channel->member)
 		stop_listening(channel);
+	changes_close(channel);
 	waiter_leave(&channel->asker.wait);
 	identity_detach(channel->identity, &channel->of_identity);
 	identity_unref(channel->identity);

@@ -39,6 +39,7 @@ typedef struct Channel
 	struct CatchUp *catch_up;	/* catch_up.c: gets what it has missed */
 	struct Storing *storing;	/* broadcasts.c: what is being stored */
 	struct Presence *presence;	/* presence.c; NULL = takes no part */
+	struct Changes *changes;	/* changes.c; NULL = follows no tables */
 	uint32		place;			/* among the members of the topic */
 	uint8		state;			/* ChannelState */
 	uint8		wanted;			/* RIGHT_... to ask for; of a private channel */
@@ -53,7 +54,6 @@ typedef struct Channel
 	bool		self;			/* config.broadcast.self */
 	bool		presence_enabled;	/* by the join or a track */
 	bool		replication_ready;	/* config.broadcast.replication_ready */
-	bool		wants_changes;	/* the join has postgres_changes */
 	uint8		join_ref_len;
 	uint8		ref_len;
 	char		join_ref[FLEXIBLE_ARRAY_MEMBER];	/* raw JSON; ref behind it */

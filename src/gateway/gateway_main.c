@@ -26,6 +26,7 @@
 #include "gateway/bus_dispatch.h"
 #include "gateway/bus_link.h"
 #include "gateway/catch_up.h"
+#include "gateway/change_delivery.h"
 #include "gateway/conn.h"
 #include "gateway/decisions.h"
 #include "gateway/event_stream.h"
@@ -147,6 +148,7 @@ next_deadline(void)
 	deadline = Min(deadline, identities_deadline());
 	deadline = Min(deadline, agent_channels_deadline());
 	deadline = Min(deadline, presence_topics_deadline());
+	deadline = Min(deadline, change_delivery_deadline());
 	deadline = Min(deadline, catch_up_deadline());
 	deadline = Min(deadline, event_streams_deadline());
 	return Min(deadline, Min(trim_at, end_at));
@@ -195,6 +197,8 @@ turn(void)
 	catch_up_flush();
 	decisions_flush();
 	agent_channels_flush();
+	change_terms_flush();
+	change_delivery_flush();
 	presence_topics_tell(loop_now);
 	conn_flush_all();
 	conn_reap();
@@ -229,6 +233,7 @@ main(int argc, char **argv)
 		return 1;
 	}
 	access_init();
+	changes_init();
 	if (!topics_init() || !presence_topics_init() || !identities_init())
 	{
 		bus_log(BUS_LOG_FATAL, "could not start: no memory or no random numbers");

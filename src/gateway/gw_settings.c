@@ -33,6 +33,7 @@ GwSettings	gw_settings = {
 	.keepalive_interval = 15000,
 	.max_presence_calls = 5,
 	.presence_window = 30000,
+	.max_pending_changes = 10000,
 	.rate_window = 60000
 };
 
@@ -60,6 +61,7 @@ static const struct
 	{"keepalive_interval", &gw_settings.keepalive_interval, 1, PG_INT32_MAX},
 	{"max_presence_calls", &gw_settings.max_presence_calls, 0, PG_INT32_MAX},
 	{"presence_window", &gw_settings.presence_window, 1, PG_INT32_MAX},
+	{"max_pending_changes", &gw_settings.max_pending_changes, 1, PG_INT32_MAX},
 	{"rate_window", &gw_settings.rate_window, 1, PG_INT32_MAX},
 	{"max_concurrent_users", &gw_settings.max_concurrent_users, 0, PG_INT32_MAX},
 	{"max_joins_per_second", &gw_settings.max_joins_per_second, 0, PG_INT32_MAX},

@@ -41,6 +41,7 @@ typedef struct GwSettings
 	int64		max_joins_per_second;
 	int64		max_events_per_second;
 	int64		max_presence_events_per_second;
+	int64		max_pending_changes;	/* of a channel */
 } GwSettings;
 
 extern GwSettings gw_settings;

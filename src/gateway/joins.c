@@ -3,12 +3,13 @@
  * joins.c
  *	  phx_join: from the request to its answer.
  *
- * supabase.md 3.1 to 3.4 and 7.2.  Up to two others are asked before a join is
+ * supabase.md 3.1 to 3.4 and 7.2.  Up to three others are asked before a join is
  * answered, and the connection goes on meanwhile:
  *
  *		AUTHORISING		an executor: may this token hear this private topic?
  *						is this name of an agent channel a good one?
  *		JOINING			the hub: do we get everything that commits from now on?
+ *						both: may the tables be followed (changes.c)?
  *		JOINED			answered
  *
  * A client that has read the answer misses nothing that commits from then on.
@@ -29,6 +30,7 @@
 #include "gateway/admission.h"
 #include "gateway/agent_channels.h"
 #include "gateway/catch_up.h"
+#include "gateway/changes.h"
 #include "gateway/event_stream.h"
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
@@ -82,10 +84,9 @@ append_change(Slice entry, uint64 id)
 }
 
 /*
- * Put what a response repeats of its request into `json`; returns the number of
- * postgres_changes entries.
+ * Put what a response repeats of its request into `json`.
  */
-static uint64
+static void
 repeat_request(const PhxJoin *settings)
 {
 	JsliceIter	it;
@@ -105,7 +106,6 @@ repeat_request(const PhxJoin *settings)
 		append_change(entry, ++n);
 	}
 	bytes_append_byte(&json, ']');
-	return n;
 }
 
 /*
@@ -139,8 +139,6 @@ build_response(const Channel *channel, const JoinNews *news)
 static void
 encode_answer(const Channel *channel, const JoinNews *news)
 {
-	static const SystemMessage no_changes = {"postgres_changes", "error",
-	"Following tables is not available in this version", true};
 	static const SystemMessage ready = {"system", "ok",
 	"Replication connection established", true};
 	PhxVersion	version = channel->conn->version;
@@ -152,8 +150,6 @@ encode_answer(const Channel *channel, const JoinNews *news)
 		answer.failed = true;
 	(void) phx_encode_reply(&answer, version, join_ref, channel_ref(channel),
 							topic_full_name(channel->topic), "ok", bytes_slice(&json));
-	if (channel->wants_changes)
-		(void) reply_encode_system(&answer, version, join_ref, channel->topic, &no_changes);
 	if (channel->replication_ready)
 		(void) reply_encode_system(&answer, version, join_ref, channel->topic, &ready);
 	scratch_reset(&json);
@@ -207,6 +203,7 @@ join_answer(Channel *channel, const JoinNews *news)
 	else
 		conn_write(channel->conn, answer.data, answer.len);
 	scratch_reset(&answer);
+	changes_answered(channel);
 	tracking_listen(channel);
 }
 
@@ -221,6 +218,31 @@ answer_join(Channel *channel)
 	if (channel->member)
 		news.from = *place_now();
 	join_answer(channel, &news);
+}
+
+/*
+ * Go on with a join that is JOINING, unless something has to be waited for
+ * first: what may be followed of tables, then what the channel has missed, or
+ * that it misses nothing from now on.  Who may not hear broadcasts misses none,
+ * and is no member of the topic.
+ */
+static void
+go_on(Channel *channel)
+{
+	const char *refusal;
+
+	if (!changes_ready(channel))
+		return;
+	refusal = changes_refusal(channel);
+	if (refusal != NULL)
+		join_refuse(channel, refusal);
+	else if (channel->catch_up != NULL)
+	{
+		if (!catch_up_begin(channel))
+			reply_no_memory(channel->conn);
+	}
+	else if (!channel->member || channel->topic->interest == INTEREST_HELD)
+		answer_join(channel);
 }
 
 /*
@@ -241,16 +263,26 @@ join_allow(Channel *channel, uint8 rights)
 	}
 	channel_set_state(channel, CHANNEL_JOINING);
 	channel->rights = rights;
-	if ((rights & RIGHT_BROADCAST_READ) == 0)
-		answer_join(channel);
-	else if (!(channel->catch_up != NULL ? catch_up_begin(channel) : channel_listen(channel)))
+	if (channel->catch_up == NULL && (rights & RIGHT_BROADCAST_READ) != 0 &&
+		!channel_listen(channel))
 		reply_no_memory(channel->conn);
-	else if (channel->member && channel->topic->interest == INTEREST_HELD)
-		answer_join(channel);
+	else
+		go_on(channel);
 }
 
 /*
- * Members that were there before have been answered already.
+ * What a channel wants of tables is known.
+ */
+void
+join_changes_ready(Channel *channel)
+{
+	if (channel->state == CHANNEL_JOINING)
+		go_on(channel);
+}
+
+/*
+ * Members that were there before have been answered already.  One that is
+ * refused after all is replaced by one that has been looked at, hence backwards.
  */
 void
 join_topic_held(Topic *topic)
@@ -259,12 +291,12 @@ join_topic_held(Topic *topic)
 	{
 		Members    *members = &topic->members[v];
 
-		for (uint32 i = 0; i < members->count; i++)
+		for (uint32 i = members->count; i-- > 0;)
 		{
 			Channel    *channel = members_array(members)[i];
 
 			if (channel->state == CHANNEL_JOINING)
-				answer_join(channel);
+				go_on(channel);
 		}
 	}
 	if (topic->held != NULL)
@@ -304,7 +336,8 @@ make_channel(Conn *conn, const ClientMessage *msg, const PhxJoin *settings,
 		return NULL;
 	}
 	channel = channel_new(conn, topic, identity, msg->join_ref, msg->ref);
-	if (channel == NULL || !tracking_open(channel, settings))
+	if (channel == NULL || !tracking_open(channel, settings) ||
+		!changes_open(channel, msg->payload, settings))
 	{
 		reply_no_memory(conn);
 		return NULL;
@@ -312,7 +345,7 @@ make_channel(Conn *conn, const ClientMessage *msg, const PhxJoin *settings,
 	channel->ack = settings->broadcast_ack;
 	channel->self = settings->broadcast_self;
 	channel->replication_ready = settings->replication_ready;
-	channel->wants_changes = repeat_request(settings) > 0;
+	repeat_request(settings);
 	reason = catch_up_open(channel, settings);
 	if (reason == NULL && (json.failed || !channel_keep_answer(channel, bytes_slice(&json))))
 		reason = "IncreaseConnectionPool: Please increase your connection pool size";

@@ -55,6 +55,9 @@ extern void join_answer(Channel *channel, const JoinNews *news);
 /* A channel that is not JOINED may hear nothing; it is gone. */
 extern void join_refuse(Channel *channel, const char *reason);
 
+/* All is known about the tables that a channel wants to follow. */
+extern void join_changes_ready(Channel *channel);
+
 /* Interest in the topic has become HELD: answer the joins that wait for it. */
 extern void join_topic_held(Topic *topic);
 

@@ -129,6 +129,17 @@ reply_encode_system(Bytes *out, PhxVersion version, Slice join_ref,
 }
 
 /*
+ * Send a system message.
+ */
+void
+reply_system(Channel *channel, const SystemMessage *message)
+{
+	(void) reply_encode_system(&frames, channel->conn->version, channel_join_ref(channel),
+							   channel->topic, message);
+	send_frames(channel->conn);
+}
+
+/*
  * Send a system message of status ok.
  */
 void
@@ -137,11 +148,8 @@ reply_system_ok(Channel *channel, const char *message)
 	SystemMessage system = {"system", "ok", message, false};
 
 	/* an event stream is told why when it ends */
-	if (channel->conn->events != NULL)
-		return;
-	(void) reply_encode_system(&frames, channel->conn->version, channel_join_ref(channel),
-							   channel->topic, &system);
-	send_frames(channel->conn);
+	if (channel->conn->events == NULL)
+		reply_system(channel, &system);
 }
 
 /*

@@ -54,6 +54,9 @@ extern void reply_failure(Conn *conn, Slice join_ref, Slice ref, Slice topic,
 /* The same with an empty response. */
 extern void reply_refusal(Conn *conn, Slice join_ref, Slice ref, Slice topic);
 
+/* Send one. */
+extern void reply_system(Channel *channel, const SystemMessage *message);
+
 /* A system message of status ok that names no channel. */
 extern void reply_system_ok(Channel *channel, const char *message);
 

@@ -20,7 +20,9 @@
 
 #include "hub/bus_peer.h"
 #include "hub/bus_server.h"
+#include "hub/follows.h"
 #include "hub/interest.h"
+#include "proto/change_record.h"
 #include "proto/job.h"
 
 /* Bytes queued for one gateway above which nothing more is published. */
@@ -42,6 +44,7 @@ typedef struct Gateway
 	BusPeer    *peer;			/* NULL = the slot is empty */
 	uint64		interest_seq;	/* highest seq taken */
 	uint64		interest_acked; /* highest seq acknowledged */
+	uint64		follow_seq;		/* highest seq of BUS_FOLLOW taken */
 } Gateway;
 
 static BusCallbacks callbacks;
@@ -56,6 +59,7 @@ bus_server_init(const BusCallbacks *given)
 {
 	callbacks = *given;
 	interest_init();
+	follows_init();
 }
 
 /*
@@ -200,6 +204,9 @@ take_frame(void *owner, const BusHeader *header, Slice body)
 			return take_job(gateway, body);
 		case BUS_CAST:
 			return take_cast(gateway, body);
+		case BUS_FOLLOW:
+			return follows_take(slot_of(gateway), gateway->follow_seq, body,
+								&gateway->follow_seq);
 		case BUS_TRACK:
 		case BUS_WATCH:
 			return callbacks.presence(slot_of(gateway), header->type, body);
@@ -233,7 +240,7 @@ bus_server_add(int slot, int fd)
 
 	Assert(slot >= 0 && slot < MAX_GATEWAYS && gateway->peer == NULL);
 	gateway->peer = bus_peer_create(fd, MAX_GATEWAY_BODY, &handlers, gateway);
-	gateway->interest_seq = gateway->interest_acked = 0;
+	gateway->interest_seq = gateway->interest_acked = gateway->follow_seq = 0;
 	ngateways = Max(ngateways, slot + 1);
 }
 
@@ -244,6 +251,7 @@ void
 bus_server_remove(int slot)
 {
 	interest_forget(slot);
+	follows_forget(slot);
 	bus_peer_free(gateways[slot].peer);
 	gateways[slot].peer = NULL;
 	while (ngateways > 0 && gateways[ngateways - 1].peer == NULL)
@@ -287,13 +295,23 @@ bus_server_send_all(BusFrameType type, Slice head, Slice rest)
 }
 
 /*
+ * Who wants a message.
+ */
+static uint64
+wanted_by(const WalMessage *message)
+{
+	if (message->kind == WAL_MESSAGE_CHANGE)
+		return follows_lookup(change_peek_relid(message->payload));
+	return interest_lookup((message->flags & WAL_MESSAGE_PRIVATE) != 0, message->topic);
+}
+
+/*
  * Queue a message where it is wanted.
  */
 void
 bus_server_publish(const BusMessageHead *head, const WalMessage *message, Slice record)
 {
-	uint64		slots = interest_lookup((message->flags & WAL_MESSAGE_PRIVATE) != 0,
-										message->topic);
+	uint64		slots = wanted_by(message);
 
 	for (int i = 0; slots != 0; i++, slots >>= 1)
 	{

@@ -65,7 +65,7 @@ extern void bus_server_send_bounded(int slot, BusFrameType type, Slice head, Sli
 /* Queue a frame for every gateway. */
 extern void bus_server_send_all(BusFrameType type, Slice head, Slice rest);
 
-/* Queue a message for the gateways that want its topic. */
+/* Queue a message for the gateways that want its topic, or follow its table. */
 extern void bus_server_publish(const BusMessageHead *head, const WalMessage *message,
 							   Slice record);
 

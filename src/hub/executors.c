@@ -35,6 +35,7 @@
 #include "hub/executors.h"
 #include "hub/jobs.h"
 #include "hub/timeouts.h"
+#include "proto/change_job.h"
 #include "served_database.h"
 #include "shmem.h"
 

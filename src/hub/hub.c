@@ -36,7 +36,7 @@
 #include "hub/bus_server.h"
 #include "hub/events.h"
 #include "hub/executors.h"
-#include "hub/seam.h"
+#include "hub/follows.h"
 #include "hub/hub.h"
 #include "hub/jobs.h"
 #include "hub/pace.h"
@@ -46,6 +46,7 @@
 #include "hub/quiet.h"
 #include "hub/recorder.h"
 #include "hub/release.h"
+#include "hub/seam.h"
 #include "hub/sealed.h"
 #include "hub/timeouts.h"
 #include "hub/usage_server.h"
@@ -158,6 +159,7 @@ publish_state(HubState state)
 	realtime_shared->queued_jobs = jobs_queued();
 	presence_server_gauges(&realtime_shared->presence_members,
 						   &realtime_shared->presence_bytes);
+	realtime_shared->followed_tables = follows_count();
 	if (hub.at_end)
 		realtime_shared->caught_up_at = GetCurrentTimestamp();
 	LWLockRelease(realtime_shared->lock);
@@ -652,6 +654,18 @@ serve_bus(TimestampTz now)
 }
 
 /*
+ * How far commits are told of, where the WAL was flushed up to `flushed` before
+ * it was read.  That may be in the middle of a record, which nobody waits for.
+ */
+static XLogRecPtr
+told_lsn(XLogRecPtr flushed)
+{
+	if (release_pending())
+		return hub.released_lsn;
+	return hub.at_end ? flushed : wal_reader_position(hub.reader);
+}
+
+/*
  * One turn.  Returns how long to sleep, in milliseconds.
  */
 static long
@@ -660,6 +674,7 @@ turn(void)
 	TimestampTz now = GetCurrentTimestamp();
 	long		timeout = RecoveryInProgress() ? STANDBY_POLL_MS : IDLE_MS;
 	long		flush_ms;
+	XLogRecPtr	flushed;
 
 	pace_time_flush(false);
 	handle_interrupts();
@@ -670,8 +685,10 @@ turn(void)
 	serve_bus(now);
 	flush_ms = pace_flush_wal(now);
 	timeout = sooner(timeout, flush_ms);
+	flushed = GetFlushRecPtr(NULL);
 	read_wal();
 	timeout = sooner(timeout, record(now));
+	timeout = sooner(timeout, follows_tick(now, told_lsn(flushed)));
 	publish_state(hub.catching_up ? HUB_CATCHING_UP :
 				  hub.hold_ms > 0 ? HUB_HOLDING : HUB_RUNNING);
 	check_caught_up();

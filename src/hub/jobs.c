@@ -4,16 +4,15 @@
  *	  Work that waits for an executor, and whom to tell of its end.
  *
  * The hub's own jobs come first, then calls, authorisations, questions about
- * history and broadcasts to be stored by turns, each kind in the order of arrival: a flood of one kind, which
- * may take no more than a token or a wrong key, must not starve the others.  One
- * about history waits until what it is about is recorded (hub/seam.c).  Every job gets
- * exactly one answer: an executor's, or one of ours where there is no room for
- * it (JOB_BUSY at once), where it has waited longer than clients do (JOB_BUSY),
- * or where nobody can run it.
+ * history and changes of rows, and broadcasts to be stored by turns, each kind in
+ * the order of arrival: a flood of one kind, which may take no more than a token or
+ * a wrong key, must not starve the others.  A question about history waits until
+ * what it is about is recorded (hub/seam.c).  Every job gets exactly one answer: an
+ * executor's, or one of ours where there is no room for it (JOB_BUSY at once),
+ * where it has waited longer than clients do (JOB_BUSY), or where nobody can run it.
  *
- * What waits is bounded by realtime.max_queued_jobs for each kind, for calls by half of it,
- * each with JOB_MAX_BODY at most: 160 MB with the defaults, if clients use all
- * of their tokens' bytes; broadcasts to be stored by STORED_MAX_BYTES besides.  The hub's own jobs are one at a time
+ * What waits is bounded by realtime.max_queued_jobs for each kind, for calls by
+ * half of it, and by MAX_QUEUED_BYTES for each kind.  The hub's own jobs are one at a time
  * (hub/recorder.c) and not counted.
  *
  * Who runs jobs is executors.c, which asks here and is not known here.
@@ -29,22 +28,24 @@
 
 #include "guc.h"
 #include "hub/bus_server.h"
-#include "hub/seam.h"
 #include "hub/jobs.h"
+#include "hub/seam.h"
+#include "proto/change_job.h"
 #include "shmem.h"
-
-/* Of broadcasts that wait to be stored; one of them may be as large as any. */
-#define STORED_MAX_BYTES (64 * 1024 * 1024)
 
 /* supabase-js gives a join 10 s: an answer should be there before. */
 #define MAX_WAIT_MS 8000
+
+/* Of the jobs of one class that wait. */
+#define MAX_QUEUED_BYTES (64 * 1024 * 1024)
 
 typedef enum JobClass
 {
 	CLASS_OWN,
 	CLASS_CALL,
-	CLASS_AUTHORISE,
+	CLASS_AUTHORISE,			/* what joins wait for */
 	CLASS_HISTORY,
+	CLASS_VISIBLE,
 	CLASS_STORE,
 	CLASS_COUNT
 } JobClass;
@@ -53,7 +54,7 @@ static MemoryContext jobs_context = NULL;
 static dlist_head queues[CLASS_COUNT];
 static dlist_head running = DLIST_STATIC_INIT(running);
 static int	queued[CLASS_COUNT];
-static size_t stored_bytes = 0; /* of those that wait to be stored */
+static size_t bytes_of[CLASS_COUNT];
 static JobClass turn = CLASS_CALL;	/* whose turn it is where several wait */
 static uint64 last_id = 0;
 
@@ -78,11 +79,14 @@ class_of(JobKind kind)
 	switch (kind)
 	{
 		case JOB_AUTHORISE:
+		case JOB_SUBSCRIBE:
 			return CLASS_AUTHORISE;
 		case JOB_CALL:
 			return CLASS_CALL;
 		case JOB_HISTORY:
 			return CLASS_HISTORY;
+		case JOB_VISIBLE:
+			return CLASS_VISIBLE;
 		case JOB_STORE:
 			return CLASS_STORE;
 		default:
@@ -137,7 +141,7 @@ enqueue(JobKind kind, Slice head, Slice rest)
 		memcpy(job->body + head.len, rest.data, rest.len);
 	dlist_push_tail(&queues[class_of(kind)], &job->node);
 	queued[class_of(kind)]++;
-	stored_bytes += kind == JOB_STORE ? job->len : 0;
+	bytes_of[class_of(kind)] += job->len;
 	return job;
 }
 
@@ -149,7 +153,18 @@ dequeue(Job *job)
 {
 	dlist_delete(&job->node);
 	queued[class_of(job->kind)]--;
-	stored_bytes -= job->kind == JOB_STORE ? job->len : 0;
+	bytes_of[class_of(job->kind)] -= job->len;
+}
+
+/*
+ * How large may a gateway's job be?
+ */
+static size_t
+largest_body(JobKind kind)
+{
+	if (kind == JOB_STORE)
+		return STORE_MAX_BODY;
+	return kind == JOB_SUBSCRIBE || kind == JOB_VISIBLE ? CHANGE_JOB_MAX_BODY : JOB_MAX_BODY;
 }
 
 /*
@@ -161,13 +176,19 @@ is_valid(const BusJob *job, Slice body)
 	AuthoriseJob authorise;
 	CallJob		call;
 	HistoryJob	history;
+	SubscribeJob subscribe;
+	VisibleJob	visible;
 	StoreHead	store;
 	WalMessage	message;
 
-	if (body.len > (job->kind == JOB_STORE ? STORE_MAX_BODY : JOB_MAX_BODY))
+	if (body.len > largest_body((JobKind) job->kind))
 		return false;
 	switch (job->kind)
 	{
+		case JOB_SUBSCRIBE:
+			return job_decode_subscribe(body, &subscribe);
+		case JOB_VISIBLE:
+			return job_decode_visible(body, &visible);
 		case JOB_AUTHORISE:
 			return job_decode_authorise(body, &authorise);
 		case JOB_CALL:
@@ -185,15 +206,13 @@ is_valid(const BusJob *job, Slice body)
  * Is there room for one more of a gateway's?  No kind can take that of another.
  */
 static bool
-has_room(JobKind kind, size_t len)
+has_room(JobClass class, size_t len)
 {
-	int			limit = realtime_max_queued_jobs;
+	int			most = class == CLASS_CALL ? (realtime_max_queued_jobs + 1) / 2 :
+		realtime_max_queued_jobs;
 
-	if (kind == JOB_CALL)
-		limit = (limit + 1) / 2;
-	if (kind == JOB_STORE && stored_bytes > 0 && stored_bytes + len > STORED_MAX_BYTES)
-		return false;
-	return queued[class_of(kind)] < limit;
+	return queued[class] < most &&
+		(bytes_of[class] == 0 || bytes_of[class] + len <= MAX_QUEUED_BYTES);
 }
 
 /*
@@ -234,7 +253,7 @@ jobs_add(int gateway, const BusJob *asked, Slice body)
 		head = slice_make((const char *) &history, sizeof(history));
 		body = slice_make(body.data + head.len, body.len - head.len);
 	}
-	if (has_room((JobKind) asked->kind, body.len))
+	if (has_room(class_of((JobKind) asked->kind), head.len + body.len))
 		job = enqueue((JobKind) asked->kind, head, body);
 	if (job == NULL)
 	{

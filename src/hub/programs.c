@@ -264,6 +264,7 @@ add_limits(StringInfo settings)
 	add_number(settings, "max_events_per_second", realtime_max_events_per_second);
 	add_number(settings, "max_presence_events_per_second",
 			   realtime_max_presence_events_per_second);
+	add_number(settings, "max_pending_changes", realtime_max_pending_changes);
 }
 
 /*

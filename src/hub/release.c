@@ -47,10 +47,12 @@ typedef struct Release
 	TimestampTz held_since;		/* 0 = was visible at once */
 	TimeLineID	timeline;		/* of the commit record */
 	uint64		full_xid;		/* as its messages say */
+	uint32		changes;		/* of rows, so far */
 	uint32		count;			/* of messages so far */
 	uint32		number;			/* of the last one published */
 	TimestampTz first_at;		/* least inserted_at of its messages */
 	bool		agents_told;	/* that agents have changed */
+	bool		tables_told;	/* that tables have, since the last change */
 
 	size_t		offset;			/* in xact->data */
 	WalReader  *reader;			/* spilled: the second reader */
@@ -185,6 +187,37 @@ publish_agents_changed(void)
 }
 
 /*
+ * Tell the gateways that what they know of followed tables may be outdated.
+ * Between two changes of rows once is enough.
+ */
+static void
+publish_tables_changed(void)
+{
+	if (!current.told_before && !current.tables_told)
+		bus_server_send_all(BUS_TABLES_CHANGED, slice_make(NULL, 0), slice_make(NULL, 0));
+	current.tables_told = true;
+}
+
+/*
+ * Publish a change of a row.  History has none, so it has the place of the message
+ * before it.
+ */
+static void
+publish_change(const WalMessage *message, Slice body)
+{
+	BusMessageHead head = {0};
+
+	head.place.lsn = current.commit_lsn;
+	head.place.timeline = current.timeline;
+	head.place.number = current.number;
+	current.changes++;
+	head.committed_at = current.committed_at;
+	current.tables_told = false;
+	if (!current.told_before)
+		bus_server_publish(&head, message, body);
+}
+
+/*
  * Publish one message, if it survived.
  */
 static void
@@ -198,10 +231,19 @@ publish(TransactionId xid, const WalMessage *message, Slice body)
 			shmem_count(SHARED_ROLLED_BACK, 1);
 		return;
 	}
-	if (message->kind == WAL_MESSAGE_AGENTS_CHANGED)
+	switch (message->kind)
 	{
-		publish_agents_changed();
-		return;
+		case WAL_MESSAGE_AGENTS_CHANGED:
+			publish_agents_changed();
+			return;
+		case WAL_MESSAGE_TABLES_CHANGED:
+			publish_tables_changed();
+			return;
+		case WAL_MESSAGE_CHANGE:
+			publish_change(message, body);
+			return;
+		default:
+			break;
 	}
 	current.count++;
 	current.full_xid = message->top_xid;
@@ -343,6 +385,8 @@ release_step(void)
 		verdict = step_spilled();
 	else
 		verdict = step_memory() ? RELEASE_DONE : RELEASE_BUSY;
+	if (verdict == RELEASE_DONE && !current.told_before && current.changes > 0)
+		shmem_count(SHARED_CHANGES, current.changes);
 	if (verdict == RELEASE_DONE && !current.told_before && current.count > 0)
 	{
 		shmem_count(SHARED_RELEASED, current.count);

@@ -14,6 +14,8 @@ StaticAssertDecl(sizeof(BusMessageHead) == 24, "BusMessageHead is padded");
 StaticAssertDecl(sizeof(BusInterestAck) == 24, "BusInterestAck is padded");
 StaticAssertDecl(sizeof(BusInterest) == 16, "BusInterest is padded");
 StaticAssertDecl(sizeof(BusHello) == 32, "BusHello is padded");
+StaticAssertDecl(sizeof(BusFollow) == 16, "BusFollow is padded");
+StaticAssertDecl(sizeof(BusFollowAck) == 16, "BusFollowAck is padded");
 
 /*
  * Find the first frame in a buffer.
@@ -129,6 +131,33 @@ bus_decode_result(Slice body, BusResult *result, Slice *rest)
 }
 
 /*
+ * BUS_FOLLOW.
+ */
+bool
+bus_decode_follow(Slice body, BusFollow *follow, Slice *tables)
+{
+	return take_fixed(body, follow, sizeof(*follow), tables) &&
+		(follow->reserved[0] | follow->reserved[1] | follow->reserved[2]) == 0 &&
+		follow->add <= 1 && follow->relid != 0 &&
+		tables->len % sizeof(uint32) == 0 &&
+		tables->len / sizeof(uint32) <= BUS_FOLLOW_MAX_TABLES &&
+		(follow->add == 1 || tables->len == 0);
+}
+
+/*
+ * BUS_FOLLOW_ACK.
+ */
+bool
+bus_decode_follow_ack(Slice body, BusFollowAck *ack)
+{
+	Slice		rest;
+
+	return take_fixed(body, ack, sizeof(*ack), &rest) && rest.len == 0 &&
+		(ack->reserved[0] | ack->reserved[1] | ack->reserved[2]) == 0 &&
+		ack->outcome <= BUS_FOLLOW_BUSY;
+}
+
+/*
  * Take the next setting off the list.
  */
 int
@@ -166,6 +195,7 @@ bus_stat_is_gauge(BusStat stat)
 		case BUS_STAT_QUEUED_BYTES:
 		case BUS_STAT_IDENTITIES:
 		case BUS_STAT_USERS:
+		case BUS_STAT_CHANGES_HELD:
 			return true;
 		default:
 			return false;
@@ -230,6 +260,10 @@ bus_stat_name(BusStat stat)
 		[BUS_STAT_EVENTS_LIMITED] = "events_limited",
 		[BUS_STAT_PRESENCE_EVENTS_LIMITED] = "presence_events_limited",
 		[BUS_STAT_PAYLOADS_LIMITED] = "payloads_limited",
+		[BUS_STAT_CHANGES] = "changes",
+		[BUS_STAT_CHANGES_ASKED] = "changes_asked",
+		[BUS_STAT_CHANGES_HELD] = "changes_held",
+		[BUS_STAT_CHANGES_OVERRUN] = "changes_overrun",
 	};
 
 	return names[stat];

@@ -83,7 +83,15 @@ typedef enum BusFrameType
 
 	/* executor to hub */
 	BUS_HELLO = 48,				/* empty: ready for the first job */
-	BUS_DONE = 49				/* BusResult, then what proto/job.h says */
+	BUS_DONE = 49,				/* BusResult, then what proto/job.h says */
+
+	/* followed tables: program to hub, and hub to program twice */
+	BUS_FOLLOW = 64,			/* BusFollow, then u32 per table whose writers
+								 * have to end before it is acknowledged */
+	BUS_FOLLOW_ACK = 65,		/* BusFollowAck */
+	BUS_TABLES_CHANGED = 66		/* empty: which tables may be followed, who may
+								 * see what of them, or their columns, may have
+								 * changed with a commit at this place */
 } BusFrameType;
 
 typedef enum BusLogLevel
@@ -154,6 +162,41 @@ typedef struct BusResult
 } BusResult;
 
 /*
+ * Fixed part of BUS_FOLLOW: a gateway wants the changes of a table, or no
+ * longer.  The tables that follow are where its rows are, and itself.
+ */
+typedef struct BusFollow
+{
+	uint64		seq;			/* counts up from 1 on each bus */
+	uint32		relid;			/* as in change records; not 0 */
+	uint8		add;			/* 1 = wants them, 0 = no longer */
+	uint8		reserved[3];	/* zero */
+} BusFollow;
+
+#define BUS_FOLLOW_MAX_TABLES 16384
+
+/*
+ * BUS_FOLLOW_ACK: once for each BUS_FOLLOW that adds.  What is committed after
+ * it was sent is delivered, behind it; it also stands behind all that was
+ * committed before.
+ */
+typedef struct BusFollowAck
+{
+	uint64		seq;			/* of the BUS_FOLLOW */
+	uint32		relid;
+	uint8		outcome;		/* BusFollowOutcome */
+	uint8		reserved[3];	/* zero */
+} BusFollowAck;
+
+typedef enum BusFollowOutcome
+{
+	BUS_FOLLOW_HELD = 0,
+	BUS_FOLLOW_BUSY = 1			/* a transaction that may have written to the
+								 * table before goes on for too long; the table
+								 * is not followed */
+} BusFollowOutcome;
+
+/*
  * What a gateway reports about itself, as an array of u64; gauges say how
  * things stand, the others count since the program started.
  */
@@ -210,6 +253,12 @@ typedef enum BusStat
 	BUS_STAT_EVENTS_LIMITED,	/* channels closed, requests refused */
 	BUS_STAT_PRESENCE_EVENTS_LIMITED,	/* channels closed */
 	BUS_STAT_PAYLOADS_LIMITED,	/* broadcasts with too large a payload */
+	BUS_STAT_CHANGES,			/* postgres_changes queued to a client */
+	BUS_STAT_CHANGES_ASKED,		/* verdicts asked of the executors: client times
+								 * change */
+	BUS_STAT_CHANGES_HELD,		/* gauge: changes that wait for a verdict, each
+								 * counted for every channel */
+	BUS_STAT_CHANGES_OVERRUN,	/* channels ended because too many waited */
 	BUS_STAT_COUNT
 } BusStat;
 
@@ -236,6 +285,8 @@ extern bool bus_decode_interest_ack(Slice body, BusInterestAck *ack) RT_MUSTCHEC
 extern bool bus_decode_interest(Slice body, BusInterest *interest, Slice *topic) RT_MUSTCHECK;
 extern bool bus_decode_job(Slice body, BusJob *job, Slice *rest) RT_MUSTCHECK;
 extern bool bus_decode_result(Slice body, BusResult *result, Slice *rest) RT_MUSTCHECK;
+extern bool bus_decode_follow(Slice body, BusFollow *follow, Slice *tables) RT_MUSTCHECK;
+extern bool bus_decode_follow_ack(Slice body, BusFollowAck *ack) RT_MUSTCHECK;
 
 /*
  * Step through the settings of BUS_CONFIG: takes the next key and value (both

@@ -29,11 +29,13 @@ typedef enum JobKind
 	JOB_COMMITS = 3,			/* CommitsHead, CommitEntry[] -> empty */
 	JOB_POSITION = 4,			/* empty -> PositionReply */
 	JOB_HISTORY = 5,			/* HistoryJob -> HistoryReply */
+	JOB_SUBSCRIBE = 6,			/* these two: proto/change_job.h */
+	JOB_VISIBLE = 7,
 	JOB_STORE = 8				/* StoreHead, a WAL record -> empty */
 } JobKind;
 
-#define JOB_KIND_VALID(kind) \
-	(((kind) >= JOB_AUTHORISE && (kind) <= JOB_HISTORY) || (kind) == JOB_STORE)
+#define JOB_KINDS (JOB_STORE + 1)
+#define JOB_KIND_VALID(kind) ((kind) >= JOB_AUTHORISE && (kind) < JOB_KINDS)
 
 typedef enum JobOutcome
 {

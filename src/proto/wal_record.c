@@ -82,7 +82,10 @@ lengths_fit(uint8 kind, size_t topic_len, size_t event_len, size_t payload_len)
 			return topic_len > 0 && topic_len <= TOPIC_MAX_BYTES && event_len > 0;
 		case WAL_MESSAGE_CAST:
 			return topic_len > 0 && topic_len <= TOPIC_MAX_BYTES;
+		case WAL_MESSAGE_CHANGE:
+			return topic_len + event_len == 0 && payload_len > 0;
 		case WAL_MESSAGE_AGENTS_CHANGED:
+		case WAL_MESSAGE_TABLES_CHANGED:
 			return topic_len + event_len + payload_len == 0;
 		default:
 			return false;

@@ -36,8 +36,12 @@ typedef enum WalMessageKind
 	WAL_MESSAGE_BROADCAST = 1,	/* a row of realtime.messages */
 	WAL_MESSAGE_AGENTS_CHANGED = 2, /* names of agent channels are to be checked
 									 * again; no topic, event or payload */
-	WAL_MESSAGE_CAST = 3		/* what a client says to others: never in the
+	WAL_MESSAGE_CAST = 3,		/* what a client says to others: never in the
 								 * WAL, and all zero that the WAL gives */
+	WAL_MESSAGE_CHANGE = 4,		/* a row of a followed table has changed: the
+								 * payload is proto/change_record.h */
+	WAL_MESSAGE_TABLES_CHANGED = 5	/* which tables may be followed, or what they
+									 * look like, has changed; all empty */
 } WalMessageKind;
 
 #define WAL_MESSAGE_PRIVATE 0x01	/* for the private room of the topic */
@@ -55,13 +59,13 @@ typedef struct WalMessage
 	uint16		origin;			/* node that wrote it; 0 = this cluster */
 	uint64		top_xid;		/* full id of the top-level transaction */
 	int64		inserted_at;	/* microseconds since 2000-01-01 UTC */
-	uint8		id[MESSAGE_ID_BYTES];	/* realtime.messages.id */
+	uint8		id[MESSAGE_ID_BYTES];	/* realtime.messages.id; of a broadcast */
 	uint32		number;			/* among the broadcasts of its transaction, from
 								 * 1; 0 of any other kind */
-	/* of a broadcast or a cast; all three are empty for any other kind */
+	/* of a broadcast or a cast; of a change the payload only; else empty */
 	Slice		topic;			/* without TOPIC_PREFIX, 1..TOPIC_MAX_BYTES */
 	Slice		event;			/* up to EVENT_MAX_BYTES; may be empty in a cast */
-	Slice		payload;		/* JSON text or bytes */
+	Slice		payload;		/* JSON text or bytes; of a change a record */
 } WalMessage;
 
 /* Bytes that wal_record_encode() will write for msg, without a seal. */

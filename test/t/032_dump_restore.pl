@@ -25,6 +25,13 @@ BEGIN
 END $$;
 CREATE TRIGGER tell AFTER INSERT ON orders FOR EACH ROW EXECUTE FUNCTION tell();
 INSERT INTO orders VALUES (1, 'new'), (2, 'new');
+CREATE TABLE followed (id int PRIMARY KEY);
+CREATE TABLE by_name (id int);
+CREATE TABLE dropped (id int);
+ALTER PUBLICATION supabase_realtime ADD TABLE followed;
+ALTER PUBLICATION supabase_realtime SET (publish = 'insert, delete');
+SELECT realtime.follow('by_name'), realtime.follow('dropped');
+DROP TABLE dropped;
 CREATE POLICY owners ON realtime.messages FOR SELECT TO authenticated
 	USING (EXISTS (SELECT FROM orders WHERE owner = auth.uid() AND realtime.topic() = 'order:' || id));
 SQL
@@ -43,6 +50,10 @@ my %same = (
 	'signing keys' => 'SELECT agent_id, version, state, secret, not_after, created_at FROM realtime.signing_keys ORDER BY version',
 	'policies'     => q{SELECT * FROM pg_policies WHERE schemaname = 'realtime'},
 	'rights'       => q{SELECT relacl FROM pg_class WHERE oid = 'realtime.messages'::regclass},
+	'publication'     => q{SELECT pubname, pubinsert, pubupdate, pubdelete, puballtables FROM pg_publication},
+	'followed tables' => 'SELECT * FROM realtime.followed_tables ORDER BY 1, 2',
+	'triggers'        => q{SELECT c.tab, t.tgenabled, c.events FROM realtime.captures c JOIN pg_trigger t ON t.oid = c.capture_trigger ORDER BY c.tab::text},
+	'what follow() was told' => 'SELECT * FROM realtime.follows',
 	'functions of auth' => q{SELECT pg_get_functiondef(oid), proacl FROM pg_proc WHERE pronamespace = 'auth'::regnamespace ORDER BY 1},
 	'rights on auth'    => q{SELECT nspacl FROM pg_namespace WHERE nspname = 'auth'},
 );
@@ -73,5 +84,13 @@ $node->command_ok([ 'pg_dump', '--file', $again, $node->connstr('restored') ], '
 like(slurp_file($again), qr/CREATE EXTENSION IF NOT EXISTS realtime/, 'has the extension');
 unlike(slurp_file($again), qr/(?:messages|commits)_\d{4}_\d\d_\d\d|CREATE TABLE realtime|COPY realtime\.(?:messages|commits)/,
 	'and none of its objects');
+
+# the extension takes its triggers along without a word, and leaves what is the user's
+$server->sql('DROP EXTENSION realtime', 'original');
+is($server->sql(q{SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'realtime%'}, 'original'), 0, 'no trigger is left');
+is($server->sql('INSERT INTO followed VALUES (1) RETURNING id', 'original'), 1, 'the table is as any other');
+is($server->sql('SELECT pubname FROM pg_publication', 'original'), 'supabase_realtime', 'the publication is still there');
+$server->sql('CREATE EXTENSION realtime', 'original');
+is($server->sql('SELECT tab, events FROM realtime.captures', 'original'), 'followed|12', 'and is followed when the extension comes again');
 
 done_testing();

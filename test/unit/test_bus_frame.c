@@ -283,6 +283,48 @@ test_result(void)
 	}
 }
 
+/* BUS_FOLLOW and its acknowledgement. */
+static void
+test_follow(void)
+{
+	uint32		tables[] = {5, 6};
+	Slice		list = slice_make((const char *) tables, sizeof(tables));
+	BusFollow	follow = {.seq = 1,.relid = 5,.add = 1};
+	BusFollow	got;
+	BusFollowAck ack = {.seq = 1,.relid = 5,.outcome = BUS_FOLLOW_BUSY};
+	BusFollowAck got_ack;
+	Slice		rest;
+	Slice		body = body_of(&follow, sizeof(follow), list);
+
+	ok(bus_decode_follow(body, &got, &rest) && memcmp(&got, &follow, sizeof(got)) == 0, "a table");
+	is_bytes(rest, list, "and those where its rows are");
+	ok(!bus_decode_follow(slice_make(body.data, body.len - 1), &got, &rest), "one of them cut off");
+	ok(!bus_decode_follow(slice_make(body.data, sizeof(follow) - 1), &got, &rest), "too short");
+	release(body);
+	follow.add = 0;
+	body = body_of(&follow, sizeof(follow), list);
+	ok(!bus_decode_follow(body, &got, &rest), "who ends waits for nothing");
+	ok(bus_decode_follow(slice_make(body.data, sizeof(follow)), &got, &rest), "and need not");
+	release(body);
+	follow.relid = 0;
+	body = body_of(&follow, sizeof(follow), B(""));
+	ok(!bus_decode_follow(body, &got, &rest), "no table");
+	release(body);
+
+	body = body_of(&ack, sizeof(ack), B(""));
+	ok(bus_decode_follow_ack(body, &got_ack) && memcmp(&got_ack, &ack, sizeof(ack)) == 0,
+	   "an acknowledgement");
+	ok(!bus_decode_follow_ack(slice_make(body.data, body.len - 1), &got_ack), "cut off");
+	release(body);
+	body = body_of(&ack, sizeof(ack), B("x"));
+	ok(!bus_decode_follow_ack(body, &got_ack), "and something behind it");
+	release(body);
+	ack.outcome = BUS_FOLLOW_BUSY + 1;
+	body = body_of(&ack, sizeof(ack), B(""));
+	ok(!bus_decode_follow_ack(body, &got_ack), "another outcome");
+	release(body);
+}
+
 /* Every statistic has a name of its own. */
 static void
 test_stat_names(void)
@@ -309,6 +351,7 @@ main(void)
 	test_interest();
 	test_job();
 	test_result();
+	test_follow();
 	test_stat_names();
 	return done_testing();
 }

@@ -109,7 +109,7 @@ test_damage(void)
 	ok(decodes_with(&msg, 0, WAL_RECORD_VERSION), "its version");
 	ok(!decodes_with(&msg, 0, 0) && !decodes_with(&msg, 0, WAL_RECORD_VERSION + 1),
 	   "another version");
-	ok(!decodes_with(&msg, 1, 0) && !decodes_with(&msg, 1, WAL_MESSAGE_CAST + 1) &&
+	ok(!decodes_with(&msg, 1, 0) && !decodes_with(&msg, 1, WAL_MESSAGE_TABLES_CHANGED + 1) &&
 	   !decodes_with(&msg, 1, 255),
 	   "a kind that there is not");
 	ok(!decodes_with(&msg, 1, WAL_MESSAGE_AGENTS_CHANGED), "a kind without such texts");
@@ -218,6 +218,26 @@ test_cast(void)
 	release(body);
 }
 
+/* A change of a row is its payload. */
+static void
+test_change(void)
+{
+	WalMessage	msg = sample();
+
+	msg.kind = WAL_MESSAGE_CHANGE;
+	msg.number = 0;
+	msg.flags = 0;
+	msg.topic = msg.event = slice_make(NULL, 0);
+	round_trip(&msg, "a change");
+	ok(!decodes_with(&msg, 1, WAL_MESSAGE_TABLES_CHANGED), "which has a payload");
+	msg.payload = slice_make(NULL, 0);
+	ok(decodes_with(&msg, 1, WAL_MESSAGE_TABLES_CHANGED), "tables have changed");
+	ok(!decodes_with(&msg, 1, WAL_MESSAGE_CHANGE), "which is no change of a row");
+	msg.topic = B("x");
+	msg.payload = B("x");
+	ok(!decodes_with(&msg, 1, WAL_MESSAGE_CHANGE), "nor has that a topic");
+}
+
 int
 main(void)
 {
@@ -228,5 +248,6 @@ main(void)
 	test_limits();
 	test_agents_changed();
 	test_cast();
+	test_change();
 	return done_testing();
 }

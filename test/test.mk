@@ -6,6 +6,7 @@
 TESTS ?=
 CLIENT_MODULES = test/clients/node_modules/.package-lock.json
 DEMO_MODULES = examples/demo/node_modules/.package-lock.json
+CHAT_MODULES = examples/live-chat/node_modules/.package-lock.json
 
 .PHONY: test test-packages test-build format
 

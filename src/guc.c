@@ -59,6 +59,7 @@ int			realtime_max_send_queue;
 int			realtime_send_timeout;
 int			realtime_header_timeout;
 int			realtime_idle_timeout;
+int			realtime_keepalive_interval;
 int			realtime_max_presence_members;
 int			realtime_max_presence_memory;
 int			realtime_max_presence_calls;
@@ -566,6 +567,11 @@ define_limits(void)
 							"Longest silence of a client.",
 							"supabase-js sends a heartbeat every 25 s.",
 							&realtime_idle_timeout, 60000, 1000, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("realtime.keepalive_interval",
+							"Silence after which a stream of server-sent events gets a sign of life.",
+							"Proxies end connections that are silent for long.",
+							&realtime_keepalive_interval, 15000, 100, INT_MAX,
 							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 }
 

@@ -97,6 +97,7 @@ extern int	realtime_max_send_queue;	/* kB waiting for one client */
 extern int	realtime_send_timeout;	/* ms */
 extern int	realtime_header_timeout;	/* ms */
 extern int	realtime_idle_timeout;	/* ms */
+extern int	realtime_keepalive_interval;	/* ms */
 
 /* presence */
 extern int	realtime_max_presence_members;

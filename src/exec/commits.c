@@ -4,8 +4,9 @@
  *	  realtime.commits, as the hub writes and reads it.
  *
  * Tens of thousands of transactions a second may have to be recorded, so a
- * batch is one statement over arrays, planned once.  A row that is there already
- * is left alone: after a crash the hub reads some WAL a second time.  Triggers
+ * batch is one statement over arrays, planned once.  Where a row may be there
+ * already, because the hub reads some WAL a second time or has had no answer, it is
+ * left alone.  Triggers
  * that others put on the table can change nothing of the session.
  *
  * src/exec/commits.c
@@ -30,20 +31,25 @@
 #include "exec/extension_object.h"
 #include "exec/kept_plan.h"
 
-static const char insert_command[] =
-	"INSERT INTO realtime.commits"
-	" (lsn, xid, messages, committed_at, restart_lsn, early_at, epoch, timeline)"
-	" SELECT c.lsn, c.xid, c.messages, c.committed_at, c.restart_lsn, c.early_at, $7, $8"
-	" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3),"
-	" pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6))"
+#define INSERT_COMMAND \
+	"INSERT INTO realtime.commits" \
+	" (lsn, xid, messages, committed_at, restart_lsn, early_at, epoch, timeline)" \
+	" SELECT c.lsn, c.xid, c.messages, c.committed_at, c.restart_lsn, c.early_at, $7, $8" \
+	" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3)," \
+	" pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6))" \
 	" AS c(lsn, xid, messages, committed_at, restart_lsn, early_at)"
-	" ON CONFLICT DO NOTHING";
+
+/* By CommitsHead.may_repeat: looking for a row that is there costs a fifth. */
+static const char *const insert_commands[] = {
+	INSERT_COMMAND,
+	INSERT_COMMAND " ON CONFLICT DO NOTHING"
+};
 
 static const char position_command[] =
 	"SELECT lsn, restart_lsn, epoch, timeline"
 	" FROM realtime.commits ORDER BY lsn DESC LIMIT 1";
 
-/* Columns of insert_command that come as arrays. */
+/* Columns of INSERT_COMMAND that come as arrays. */
 typedef struct CommitColumns
 {
 	Datum	   *lsn;
@@ -132,7 +138,7 @@ array_of_times(Datum *elements, bool *nulls, uint32 count)
 static void
 insert_rows(const CommitsHead *head, const CommitColumns *columns)
 {
-	static SPIPlanPtr plan = NULL;
+	static SPIPlanPtr plans[lengthof(insert_commands)];
 	Oid			types[] = {PG_LSNARRAYOID, XID8ARRAYOID, INT4ARRAYOID,
 	TIMESTAMPTZARRAYOID, PG_LSNARRAYOID, TIMESTAMPTZARRAYOID, INT8OID, INT4OID};
 	Datum		values[lengthof(types)];
@@ -150,9 +156,10 @@ insert_rows(const CommitsHead *head, const CommitColumns *columns)
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	if (plan == NULL)
-		plan = kept_plan(insert_command, lengthof(types), types);
-	rc = SPI_execute_plan(plan, values, NULL, false, 0);
+	if (plans[head->may_repeat] == NULL)
+		plans[head->may_repeat] = kept_plan(insert_commands[head->may_repeat],
+											lengthof(types), types);
+	rc = SPI_execute_plan(plans[head->may_repeat], values, NULL, false, 0);
 	if (rc != SPI_OK_INSERT)
 		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(rc));
 	SPI_finish();

@@ -50,6 +50,49 @@ admission_connect(void)
 }
 
 /*
+ * Each topic is a join.
+ */
+const char *
+admission_listen(uint64 topics)
+{
+	const char *error = admission_connect();
+
+	if (error != NULL)
+		return error;
+	if (limits_left(RATE_JOINS) < topics)
+	{
+		STAT_INC(BUS_STAT_JOINS_LIMITED);
+		return TOO_MANY_JOINS;
+	}
+	STAT_ADD(BUS_STAT_JOINS_ASKED, topics);
+	return NULL;
+}
+
+/*
+ * Others may have become users since it was asked for.
+ */
+const char *
+admission_stream(void)
+{
+	if (!limits_users_full())
+		return NULL;
+	STAT_INC(BUS_STAT_USERS_LIMITED);
+	return TOO_MANY_USERS;
+}
+
+/*
+ * Count it once.
+ */
+void
+admission_user(Conn *conn)
+{
+	Assert(conn->state == CONN_OPEN);
+	if (!conn->is_user)
+		STAT_INC(BUS_STAT_USERS);
+	conn->is_user = true;
+}
+
+/*
  * Refuse a join.
  */
 static void
@@ -79,9 +122,7 @@ admission_join(Conn *conn, const ClientMessage *msg)
 		return false;
 	}
 	STAT_INC(BUS_STAT_JOINS_ASKED);
-	if (!conn->is_user)
-		STAT_INC(BUS_STAT_USERS);
-	conn->is_user = true;
+	admission_user(conn);
 	return true;
 }
 

@@ -17,6 +17,17 @@
 extern const char *admission_connect(void);
 
 /*
+ * A request for a stream of events from so many topics: the same.
+ */
+extern const char *admission_listen(uint64 topics);
+
+/* Such a stream is about to begin: the same. */
+extern const char *admission_stream(void);
+
+/* An OPEN connection becomes a user, until it ends. */
+extern void admission_user(Conn *conn);
+
+/*
  * A join.  False if it was refused, or its connection closed: then the client
  * knows.
  */

@@ -274,7 +274,7 @@ evict(AgentName *name)
 {
 	Channel    *channel;
 
-	for (int v = 0; v < PHX_VERSIONS; v++)
+	for (int v = 0; v < DIALECTS; v++)
 	{
 		Members    *members = &name->topic->members[v];
 

@@ -35,6 +35,7 @@
 
 #include "gateway/access.h"
 #include "gateway/catch_up.h"
+#include "gateway/event_stream.h"
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
 #include "gateway/held.h"
@@ -352,6 +353,8 @@ arrive(CatchUp *catch_up, const Place *until)
 	if (!channel_listen(channel))
 		reply_no_memory(channel->conn);
 	catch_up_close(catch_up);
+	if (channel->conn->events != NULL)
+		event_stream_caught_up(channel);
 }
 
 /*
@@ -447,6 +450,7 @@ catch_up_begin(Channel *channel)
 	if (!topics_begin_hold(channel->topic))
 		return false;
 	catch_up->page.told = take_page;
+	held_want(channel->topic->held, channel->conn->version);
 	dlist_push_tail(&channel->topic->held->channels, &catch_up->of_topic);
 	catch_up->listed = true;
 	if (channel->topic->interest == INTEREST_HELD)

@@ -289,6 +289,24 @@ stop_listening(Channel *channel)
 
 	if (moved != NULL)
 		moved->place = channel->place;
+	channel->member = false;
+}
+
+/*
+ * Move all channels from one array of their topics to another.
+ */
+bool
+channels_change_dialect(Conn *conn, Dialect dialect)
+{
+	for (Channel *channel = conn->channels.first; channel != NULL; channel = channel->next)
+		stop_listening(channel);
+	conn->version = (uint8) dialect;
+	for (Channel *channel = conn->channels.first; channel != NULL; channel = channel->next)
+	{
+		if (!channel_listen(channel))
+			return false;
+	}
+	return true;
 }
 
 /*

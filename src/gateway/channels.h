@@ -119,6 +119,12 @@ extern void channel_drop_answer(Channel *channel);
 /* The one way to the next state. */
 extern void channel_set_state(Channel *channel, ChannelState state);
 
+/*
+ * Have all channels of a connection, which are members of their topics, told in
+ * another dialect; false without memory, and then some are members no more.
+ */
+extern bool channels_change_dialect(Conn *conn, Dialect dialect) RT_MUSTCHECK;
+
 /* Leave the topic and the connection, and free. */
 extern void channel_free(Channel *channel);
 

@@ -31,12 +31,14 @@
 
 #include "gateway/channels.h"
 #include "gateway/conn.h"
+#include "gateway/event_stream.h"
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
 #include "gateway/http_exchange.h"
 #include "gateway/identities.h"
 #include "gateway/publishers.h"
 #include "gateway/request_headers.h"
+#include "proto/sse.h"
 #include "proto/ws_frame.h"
 
 #define CLOSE_GRACE_MS 2000		/* for the peer to take our last bytes */
@@ -144,17 +146,45 @@ conn_open_count(void)
 }
 
 /*
+ * From requests to what flows by itself.
+ */
+static void
+open_conn(Conn *conn, Dialect dialect, TimerKind timer)
+{
+	set_state(conn, CONN_OPEN);
+	conn->version = (uint8) dialect;
+	timer_restart(&conn->timer, timer, loop_now);
+	STAT_INC(BUS_STAT_UPGRADED);
+}
+
+/*
  * From requests to frames.
  */
 void
 conn_upgrade(Conn *conn, PhxVersion version, Identity *identity, RequestHeaders *headers)
 {
-	set_state(conn, CONN_OPEN);
-	conn->version = (uint8) version;
+	open_conn(conn, (Dialect) version, TIMER_IDLE);
 	conn->identity = identity;
 	conn->headers = headers;
-	timer_restart(&conn->timer, TIMER_IDLE, loop_now);
-	STAT_INC(BUS_STAT_UPGRADED);
+}
+
+/*
+ * From requests to events.
+ */
+void
+conn_begin_events(Conn *conn, Dialect dialect)
+{
+	Assert(conn->events != NULL && dialect_is_events(dialect));
+	open_conn(conn, dialect, TIMER_EVENTS);
+}
+
+/*
+ * The clock of an OPEN connection: whose silence counts, the client's or ours?
+ */
+static TimerKind
+idle_kind(const Conn *conn)
+{
+	return conn->events != NULL ? TIMER_EVENTS : TIMER_IDLE;
 }
 
 /*
@@ -166,7 +196,7 @@ conn_active(Conn *conn)
 	if (conn->state == CONN_HTTP)
 		timer_restart(&conn->timer, TIMER_REQUEST, loop_now);
 	else if (conn->state == CONN_OPEN)
-		timer_restart(&conn->timer, TIMER_IDLE, loop_now);
+		timer_restart(&conn->timer, idle_kind(conn), loop_now);
 }
 
 /*
@@ -320,6 +350,8 @@ flush(Conn *conn)
 			STAT_SUB(BUS_STAT_QUEUED_BYTES, sent);
 			STAT_ADD(BUS_STAT_BYTES_OUT, sent);
 			written += sent;
+			if (dialect_is_events(conn->version))
+				conn_active(conn);
 		}
 		for (int i = 0; i < n; i++)
 			offered += iov[i].iov_len;
@@ -452,6 +484,20 @@ conn_finish(Conn *conn)
 }
 
 /*
+ * Say goodbye where there are no frames.
+ */
+static void
+write_last_event(Conn *conn, const char *reason)
+{
+	Bytes		event;
+
+	bytes_init(&event);
+	if (event_stream_encode_close(&event, slice_make(NULL, 0), reason))
+		conn_write(conn, event.data, event.len);
+	bytes_free(&event);
+}
+
+/*
  * The one way to close a connection on purpose.
  */
 void
@@ -461,8 +507,10 @@ conn_close(Conn *conn, int code, const char *reason)
 	size_t		reason_len = strlen(reason);
 	int			at;
 
-	if (conn->state != CONN_OPEN)
+	if (conn->state != CONN_OPEN || conn->events != NULL)
 	{
+		if (conn->state == CONN_OPEN)
+			write_last_event(conn, reason);
 		conn_finish(conn);
 		return;
 	}
@@ -491,13 +539,15 @@ owner(Timer *timer)
 }
 
 /*
- * Every OPEN connection has an idle timer, and no other has.
+ * Every OPEN connection has one of these two timers, and no other has.
  */
 Conn *
 conn_first_open(void)
 {
 	Timer	   *timer = timer_first(TIMER_IDLE);
 
+	if (timer == NULL)
+		timer = timer_first(TIMER_EVENTS);
 	return timer != NULL ? owner(timer) : NULL;
 }
 
@@ -507,8 +557,10 @@ conn_first_open(void)
 Conn *
 conn_next_open(Conn *conn)
 {
-	Timer	   *timer = timer_next(TIMER_IDLE, &conn->timer);
+	Timer	   *timer = timer_next(idle_kind(conn), &conn->timer);
 
+	if (timer == NULL && conn->events == NULL)
+		timer = timer_first(TIMER_EVENTS);
 	return timer != NULL ? owner(timer) : NULL;
 }
 
@@ -519,7 +571,8 @@ conn_next_open(Conn *conn)
 void
 conn_close_all(int code, const char *reason)
 {
-	static const TimerKind kinds[] = {TIMER_REQUEST, TIMER_IDLE, TIMER_ANSWER};
+	static const TimerKind kinds[] = {TIMER_REQUEST, TIMER_IDLE, TIMER_ANSWER,
+	TIMER_EVENTS};
 
 	for (int i = 0; i < (int) lengthof(kinds); i++)
 	{
@@ -554,6 +607,18 @@ check_backlogs(int64 now)
 }
 
 /*
+ * An event stream has been silent: what is between it and its client must not
+ * take it for dead, and we want to hear if the client is.
+ */
+static void
+break_silence(Conn *conn)
+{
+	conn_active(conn);
+	if (conn->out.count == 0)
+		conn_write(conn, SSE_KEEP_ALIVE, strlen(SSE_KEEP_ALIVE));
+}
+
+/*
  * Close what has run out of time.
  */
 void
@@ -574,6 +639,8 @@ conn_run_timers(int64 now)
 		STAT_INC(BUS_STAT_IDLE_CLOSED);
 		conn_close(owner(timer), WS_CLOSE_GOING_AWAY, "idle");
 	}
+	while ((timer = timer_expired(TIMER_EVENTS, gw_settings.keepalive_interval, now)) != NULL)
+		break_silence(owner(timer));
 	while ((timer = timer_expired(TIMER_CLOSE, CLOSE_GRACE_MS, now)) != NULL)
 		conn_abort(owner(timer));
 	check_backlogs(now);
@@ -588,6 +655,7 @@ conn_deadline(void)
 	int64		deadline = timer_deadline(TIMER_REQUEST, gw_settings.header_timeout);
 
 	deadline = Min(deadline, timer_deadline(TIMER_IDLE, gw_settings.idle_timeout));
+	deadline = Min(deadline, timer_deadline(TIMER_EVENTS, gw_settings.keepalive_interval));
 	deadline = Min(deadline, timer_deadline(TIMER_CLOSE, CLOSE_GRACE_MS));
 	return Min(deadline, backpressure_deadline());
 }
@@ -608,6 +676,8 @@ conn_reap(void)
 		http_exchange_abandon(conn);
 		if (conn->state != CONN_CLOSED)
 			continue;
+		if (conn->events != NULL)
+			event_stream_free(conn->events);
 		if (conn->publisher != NULL)
 			publisher_leave(conn->publisher);
 		free(conn->publisher);

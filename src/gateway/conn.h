@@ -11,14 +11,15 @@
 #define REALTIME_CONN_H
 
 #include "gateway/backpressure.h"
+#include "gateway/dialect.h"
 #include "gateway/loop.h"
 #include "gateway/out_queue.h"
 #include "gateway/recv_buf.h"
 #include "gateway/stream.h"
 #include "gateway/timers.h"
-#include "proto/phoenix.h"
 
 struct Channel;
+struct EventStream;
 struct HttpExchange;
 struct Identity;
 struct Publisher;
@@ -56,7 +57,7 @@ typedef struct Conn
 	Pressure	pressure;
 	const StreamOps *stream;
 	uint8		state;			/* ConnState */
-	uint8		version;		/* PhxVersion, of an OPEN connection */
+	uint8		version;		/* Dialect, of an OPEN connection */
 	bool		dirty;			/* in the list */
 	bool		reaping;		/* in the list of conn_reap() */
 	bool		input_paused;	/* nothing is read: a request waits for its
@@ -68,6 +69,8 @@ typedef struct Conn
 	struct HttpExchange *exchange;	/* request being read or answered, or NULL */
 	struct Identity *identity;	/* of the upgrade's token; NULL before it */
 	struct RequestHeaders *headers; /* of the upgrade; NULL if it had none */
+	struct EventStream *events; /* event_stream.c: it gets events and no
+								 * frames; or is about to, while it is HTTP */
 	struct Publisher *publisher;	/* NULL for one that never broadcast */
 	Timer		timer;
 } Conn;
@@ -92,6 +95,9 @@ extern Conn *conn_next_open(Conn *conn);
 extern void conn_upgrade(Conn *conn, PhxVersion version, struct Identity *identity,
 						 struct RequestHeaders *headers);
 
+/* The head of an event stream is queued: from now on events flow. */
+extern void conn_begin_events(Conn *conn, Dialect dialect);
+
 /* Leave what the client sends unread, of an HTTP or OPEN connection. */
 extern void conn_pause_input(Conn *conn);
 extern void conn_resume_input(Conn *conn);
@@ -107,7 +113,8 @@ extern bool conn_deliver(Conn *conn, FrameBuf *buf, uint32 start, uint32 end);
 
 /*
  * Close from our side: of an OPEN connection with a close frame of this code
- * and reason behind what is queued, of any other without one.  The connection
+ * and reason behind what is queued, or an event with the reason, of any other
+ * without.  The connection
  * stays readable as memory until the end of the turn, but does nothing more.
  */
 extern void conn_close(Conn *conn, int code, const char *reason);

@@ -132,8 +132,14 @@ handle_input(Conn *conn, Input *in)
 		in->len -= taken;
 		memmove(in->data, in->data + taken, in->len);
 	}
-	if (conn->state == CONN_OPEN)
+	if (conn->state == CONN_OPEN && conn->events == NULL)
 		handle_frames(conn, in);
+	else if (conn->state == CONN_OPEN)
+	{
+		/* who listens to events has said all that he can */
+		recv_state_init(&in->state);
+		in->len = 0;
+	}
 }
 
 /*
@@ -286,15 +292,16 @@ conn_input_publishes(Conn *conn)
 }
 
 /*
- * A connection that is going away: whatever still comes is not for us, but it
- * has to be read, or closing would reset what we have sent.
+ * A connection that is going away, or listens to events: whatever still comes
+ * is not for us, but it has to be read, or closing would reset what we have
+ * sent, and nobody would hear that the client has gone.
  */
 static void
 drain_input(Conn *conn)
 {
 	ssize_t		n = conn->stream->recv(conn->watch.fd, scratch, sizeof(scratch));
 
-	if (n == STREAM_BROKEN || (n == STREAM_EOF && conn->state == CONN_LINGERING))
+	if (n == STREAM_BROKEN || (n == STREAM_EOF && conn->state != CONN_CLOSING))
 		conn_abort(conn);
 	else if (n == STREAM_EOF)
 		loop_change(&conn->watch, conn->watch.events & ~EPOLLIN);
@@ -318,7 +325,7 @@ conn_input_ready(Watch *watch, uint32 events)
 		if (events & (EPOLLHUP | EPOLLERR))
 			conn_abort(conn);
 	}
-	else if (conn->state > CONN_OPEN)
+	else if (conn->state > CONN_OPEN || (conn->state == CONN_OPEN && conn->events != NULL))
 		drain_input(conn);
 	else if (!held_back(conn))
 		read_input(conn);

@@ -3,7 +3,7 @@
  * fanout.c
  *	  From a committed message to the queues of those who hear its topic.
  *
- * A message is encoded once per serializer version that has members, into the
+ * A message is encoded once per dialect that has members, into the
  * open buffer of its topic.  Messages of one topic that come in one piece of
  * the bus thus lie behind each other, and so many of them are one run in a
  * socket's queue and one stretch of memory for one send().
@@ -41,27 +41,27 @@
  */
 typedef struct Batch
 {
-	uint32		start;			/* in topic->open[version] */
+	uint32		start;			/* in topic->open[dialect] */
 	uint32		messages;
 	uint32		casts;			/* of them, what clients said */
 } Batch;
 
 static Topic *batch_topic;
 static const Channel *batch_sender; /* hears none of it; NULL = all hear it */
-static Batch batches[PHX_VERSIONS];
+static Batch batches[DIALECTS];
 static Topic *open_topics;		/* those with an open buffer */
 static Bytes frame;				/* one encoded message */
 
 /*
- * Give the members of one version what waits for them.
+ * Give the members of one dialect what waits for them.
  */
 static void
-distribute(Topic *topic, PhxVersion version)
+distribute(Topic *topic, Dialect dialect)
 {
-	Members    *members = &topic->members[version];
+	Members    *members = &topic->members[dialect];
 	struct Channel **array = members_array(members);
-	FrameBuf   *buf = topic->open[version];
-	Batch	   *batch = &batches[version];
+	FrameBuf   *buf = topic->open[dialect];
+	Batch	   *batch = &batches[dialect];
 	uint32		delivered = 0;
 
 	if (batch->messages == 0)
@@ -86,7 +86,7 @@ fanout_settle(void)
 {
 	if (batch_topic == NULL)
 		return;
-	for (int v = 0; v < PHX_VERSIONS; v++)
+	for (int v = 0; v < DIALECTS; v++)
 		distribute(batch_topic, v);
 	batch_topic = NULL;
 	batch_sender = NULL;
@@ -105,7 +105,7 @@ fanout_end(void)
 
 		open_topics = topic->next_open;
 		topic->next_open = NULL;
-		for (int v = 0; v < PHX_VERSIONS; v++)
+		for (int v = 0; v < DIALECTS; v++)
 		{
 			if (topic->open[v] != NULL)
 				frame_buf_unref(topic->open[v]);
@@ -120,7 +120,7 @@ fanout_end(void)
 static void
 note_open(Topic *topic)
 {
-	for (int v = 0; v < PHX_VERSIONS; v++)
+	for (int v = 0; v < DIALECTS; v++)
 	{
 		if (topic->open[v] != NULL)
 			return;
@@ -133,9 +133,9 @@ note_open(Topic *topic)
  * Begin with a new buffer for a message of len bytes; false without memory.
  */
 static bool
-replace_buffer(Topic *topic, PhxVersion version, size_t len)
+replace_buffer(Topic *topic, Dialect dialect, size_t len)
 {
-	FrameBuf   *old = topic->open[version];
+	FrameBuf   *old = topic->open[dialect];
 	size_t		cap = len;
 	FrameBuf   *buf;
 
@@ -144,13 +144,13 @@ replace_buffer(Topic *topic, PhxVersion version, size_t len)
 	buf = frame_buf_new(cap);
 	if (buf == NULL)
 		return false;
-	distribute(topic, version);
+	distribute(topic, dialect);
 	if (old != NULL)
 		frame_buf_unref(old);
 	else
 		note_open(topic);
-	topic->open[version] = buf;
-	batches[version].start = 0;
+	topic->open[dialect] = buf;
+	batches[dialect].start = 0;
 	return true;
 }
 
@@ -158,21 +158,21 @@ replace_buffer(Topic *topic, PhxVersion version, size_t len)
  * Make room for len more bytes in the open buffer; false without memory.
  */
 static bool
-make_room(Topic *topic, PhxVersion version, size_t len)
+make_room(Topic *topic, Dialect dialect, size_t len)
 {
-	FrameBuf   *buf = topic->open[version];
+	FrameBuf   *buf = topic->open[dialect];
 	FrameBuf   *moved;
 
 	if (buf == NULL || buf->len + len > BUF_MAX)
-		return replace_buffer(topic, version, len);
+		return replace_buffer(topic, dialect, len);
 	if (frame_buf_room(buf) >= len)
 		return true;
 	if (buf->refs > 1)
-		return replace_buffer(topic, version, len);
+		return replace_buffer(topic, dialect, len);
 	moved = frame_buf_resize(buf, Min(Max((size_t) buf->cap * 2, buf->len + len), BUF_MAX));
 	if (moved == NULL)
 		return false;
-	topic->open[version] = moved;
+	topic->open[dialect] = moved;
 	return true;
 }
 
@@ -181,33 +181,33 @@ make_room(Topic *topic, PhxVersion version, size_t len)
  * should have heard it are closed and come back.
  */
 static void
-close_members(Topic *topic, PhxVersion version)
+close_members(Topic *topic, Dialect dialect)
 {
-	Members    *members = &topic->members[version];
+	Members    *members = &topic->members[dialect];
 
-	distribute(topic, version);
+	distribute(topic, dialect);
 	for (uint32 i = 0; i < members->count; i++)
 		conn_close(members_array(members)[i]->conn, WS_CLOSE_RESTART,
 				   "messages were lost: reconnect and refetch");
 }
 
 /*
- * Append a message to the open buffer of one version; false without memory.
+ * Append a message to the open buffer of one dialect; false without memory.
  */
 static bool
-append(Topic *topic, PhxVersion version, const WalMessage *message,
+append(Topic *topic, Dialect dialect, const WalMessage *message,
 	   const MessageMeta *meta)
 {
 	frame.len = 0;
-	if (!message_frame_append(&frame, version, topic, message, meta))
+	if (!message_frame_append(&frame, dialect, topic, message, meta))
 		return false;
-	if (frame.len == 0)			/* cannot be told in this version */
+	if (frame.len == 0)			/* cannot be told in this dialect */
 		return true;
-	if (!make_room(topic, version, frame.len))
+	if (!make_room(topic, dialect, frame.len))
 		return false;
-	frame_buf_append(topic->open[version], frame.data, frame.len);
-	batches[version].messages++;
-	batches[version].casts += message->kind == WAL_MESSAGE_CAST;
+	frame_buf_append(topic->open[dialect], frame.data, frame.len);
+	batches[dialect].messages++;
+	batches[dialect].casts += message->kind == WAL_MESSAGE_CAST;
 	return true;
 }
 
@@ -222,7 +222,7 @@ begin_batch(Topic *topic, const Channel *sender)
 	fanout_settle();
 	batch_topic = topic;
 	batch_sender = sender;
-	for (int v = 0; v < PHX_VERSIONS; v++)
+	for (int v = 0; v < DIALECTS; v++)
 	{
 		Assert(batches[v].messages == 0);
 		batches[v].start = topic->open[v] != NULL ? topic->open[v]->len : 0;
@@ -237,7 +237,7 @@ deliver(Topic *topic, const Channel *sender, const WalMessage *message,
 		const MessageMeta *meta)
 {
 	begin_batch(topic, sender);
-	for (int v = 0; v < PHX_VERSIONS; v++)
+	for (int v = 0; v < DIALECTS; v++)
 	{
 		if (topic->members[v].count > 0 && !append(topic, v, message, meta))
 			close_members(topic, v);

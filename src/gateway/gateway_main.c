@@ -29,6 +29,7 @@
 #include "gateway/change_delivery.h"
 #include "gateway/conn.h"
 #include "gateway/decisions.h"
+#include "gateway/event_stream.h"
 #include "gateway/fanout.h"
 #include "gateway/gw_histograms.h"
 #include "gateway/gw_stats.h"
@@ -149,6 +150,7 @@ next_deadline(void)
 	deadline = Min(deadline, presence_topics_deadline());
 	deadline = Min(deadline, change_delivery_deadline());
 	deadline = Min(deadline, catch_up_deadline());
+	deadline = Min(deadline, event_streams_deadline());
 	return Min(deadline, Min(trim_at, end_at));
 }
 
@@ -191,6 +193,7 @@ turn(void)
 	hub_report_run_timers(loop_now);
 	fanout_end();
 	stores_flush();
+	event_streams_run();
 	catch_up_flush();
 	decisions_flush();
 	agent_channels_flush();

@@ -33,6 +33,7 @@ typedef struct GwSettings
 	int64		send_timeout;	/* ms, like all times */
 	int64		header_timeout;
 	int64		idle_timeout;
+	int64		keepalive_interval;
 	int64		max_presence_calls; /* of a channel; 0 = no limit */
 	int64		presence_window;
 	int64		rate_window;	/* of these, which hold for all gateways: */

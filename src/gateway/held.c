@@ -4,8 +4,9 @@
  *	  Messages of a topic that are held for channels that catch up.
  *
  * While history is read for a channel, what comes over the bus must wait.  It is
- * held once per topic, encoded, for all its channels that catch up; which part
- * of it a channel gets, the answer of the hub says (hub/seam.c).
+ * held once per topic, encoded, for all its channels that catch up, in the
+ * dialects that these have had since somebody began to; which part of it a
+ * channel gets, the answer of the hub says (hub/seam.c).
  *
  * There is room for a part of what a socket's queue may hold, because all of it
  * will be put there at once, and for HELD_MAX over all topics.  When that is used
@@ -29,7 +30,7 @@ struct HeldMessage
 {
 	HeldMessage *next;
 	uint64		lsn;			/* of its commit */
-	uint32		len[PHX_VERSIONS];	/* of its frames */
+	uint32		len[DIALECTS];	/* of its frames */
 	char		frames[FLEXIBLE_ARRAY_MEMBER];	/* one behind the other */
 };
 
@@ -78,21 +79,32 @@ held_free(Held *held)
 }
 
 /*
- * Encode a message; NULL without memory.
+ * Hold in this dialect, too.  What was held before is in the history that the
+ * channel has yet to ask for.
+ */
+void
+held_want(Held *held, Dialect dialect)
+{
+	held->wanted[dialect] = true;
+}
+
+/*
+ * Encode a message in the dialects that are wanted; NULL without memory.
  */
 static HeldMessage *
-encode(const Topic *topic, const WalMessage *message, const MessageMeta *meta, size_t *size)
+encode(const bool *wanted, const Topic *topic, const WalMessage *message,
+	   const MessageMeta *meta, size_t *size)
 {
 	static Bytes frames;
-	uint32		len[PHX_VERSIONS];
+	uint32		len[DIALECTS];
 	HeldMessage *held = NULL;
 
 	frames.len = 0;
-	for (int v = 0; v < PHX_VERSIONS; v++)
+	for (int v = 0; v < DIALECTS; v++)
 	{
 		size_t		before = frames.len;
 
-		if (!message_frame_append(&frames, v, topic, message, meta))
+		if (wanted[v] && !message_frame_append(&frames, v, topic, message, meta))
 		{
 			bytes_free(&frames);
 			return NULL;
@@ -104,7 +116,8 @@ encode(const Topic *topic, const WalMessage *message, const MessageMeta *meta, s
 	if (held != NULL)
 	{
 		memcpy(held->len, len, sizeof(len));
-		memcpy(held->frames, frames.data, frames.len);
+		if (frames.len > 0)
+			memcpy(held->frames, frames.data, frames.len);
 	}
 	scratch_reset(&frames);
 	return held;
@@ -118,7 +131,7 @@ held_add(Held *held, const Topic *topic, const WalMessage *message, const Place 
 		 const MessageMeta *meta)
 {
 	size_t		size;
-	HeldMessage *one = encode(topic, message, meta, &size);
+	HeldMessage *one = encode(held->wanted, topic, message, meta, &size);
 
 	held->next_seq++;
 	if (one == NULL || total + size > HELD_MAX ||
@@ -141,14 +154,14 @@ held_add(Held *held, const Topic *topic, const WalMessage *message, const Place 
 }
 
 /*
- * Where the frame of a version begins.
+ * Where the frame of a dialect begins.
  */
 static const char *
-frame_of(const HeldMessage *message, PhxVersion version)
+frame_of(const HeldMessage *message, Dialect dialect)
 {
 	const char *frame = message->frames;
 
-	for (int v = 0; v < (int) version; v++)
+	for (int v = 0; v < (int) dialect; v++)
 		frame += message->len[v];
 	return frame;
 }
@@ -157,20 +170,20 @@ frame_of(const HeldMessage *message, PhxVersion version)
  * What is behind a commit.
  */
 FrameBuf *
-held_frames(const Held *held, uint64 lsn, PhxVersion version)
+held_frames(const Held *held, uint64 lsn, Dialect dialect)
 {
 	size_t		len = 0;
 	FrameBuf   *buf;
 
 	for (const HeldMessage *message = held->first; message != NULL; message = message->next)
-		len += message->lsn > lsn ? message->len[version] : 0;
+		len += message->lsn > lsn ? message->len[dialect] : 0;
 	buf = frame_buf_new(len);
 	if (buf == NULL)
 		return NULL;
 	for (const HeldMessage *message = held->first; message != NULL; message = message->next)
 	{
 		if (message->lsn > lsn)
-			frame_buf_append(buf, frame_of(message, version), message->len[version]);
+			frame_buf_append(buf, frame_of(message, dialect), message->len[dialect]);
 	}
 	return buf;
 }

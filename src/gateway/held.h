@@ -27,6 +27,7 @@ typedef struct Held
 	uint64		next_seq;		/* messages that came so far */
 	uint64		first_seq;		/* the first one that is still here */
 	size_t		bytes;			/* of all that are here */
+	bool		wanted[DIALECTS];	/* dialects that messages are held in */
 } Held;
 
 /* NULL without memory. */
@@ -34,6 +35,9 @@ extern Held *held_new(void);
 
 /* With all that is in it. */
 extern void held_free(Held *held);
+
+/* From now on there is a channel that catches up in this dialect. */
+extern void held_want(Held *held, Dialect dialect);
 
 /*
  * Hold a message.  Where there is no room for it none are held any more: that
@@ -46,6 +50,6 @@ extern void held_add(Held *held, const Topic *topic, const WalMessage *message,
  * The frames of all that is behind a commit, in a buffer with one reference;
  * an empty one if nothing is.  NULL without memory.
  */
-extern FrameBuf *held_frames(const Held *held, uint64 lsn, PhxVersion version);
+extern FrameBuf *held_frames(const Held *held, uint64 lsn, Dialect dialect);
 
 #endif							/* REALTIME_HELD_H */

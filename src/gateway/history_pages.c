@@ -40,7 +40,7 @@ struct HistoryPage
 	JobOutcome	outcome;
 	HistoryReply reply;
 	Slice		entries;
-	FrameBuf   *frames[PHX_VERSIONS];
+	FrameBuf   *frames[DIALECTS];
 };
 
 static ChainTable table;
@@ -129,7 +129,7 @@ tell(HistoryPage *page)
 		asker->told(asker, page);
 	}
 	waiters_end(&page->waiters);
-	for (int v = 0; v < PHX_VERSIONS; v++)
+	for (int v = 0; v < DIALECTS; v++)
 	{
 		if (page->frames[v] != NULL)
 			frame_buf_unref(page->frames[v]);
@@ -220,7 +220,7 @@ history_page_reply(const HistoryPage *page)
  * as many as there should be.
  */
 static bool
-encode(const HistoryPage *page, PhxVersion version)
+encode(const HistoryPage *page, Dialect dialect)
 {
 	Slice		entries = page->entries;
 	BusMessageHead head;
@@ -233,7 +233,7 @@ encode(const HistoryPage *page, PhxVersion version)
 	{
 		message_meta_stored(&meta, &message, &head.place,
 							page->wanted.kind == HISTORY_REPLAY);
-		if (!message_frame_append(&scratch, version, page->topic, &message, &meta))
+		if (!message_frame_append(&scratch, dialect, page->topic, &message, &meta))
 			return false;
 		n++;
 	}
@@ -241,21 +241,21 @@ encode(const HistoryPage *page, PhxVersion version)
 }
 
 /*
- * The frames of a version, made for the first who asks.
+ * The frames of a dialect, made for the first who asks.
  */
 FrameBuf *
-history_page_frames(HistoryPage *page, PhxVersion version)
+history_page_frames(HistoryPage *page, Dialect dialect)
 {
-	FrameBuf   *buf = page->frames[version];
+	FrameBuf   *buf = page->frames[dialect];
 
 	if (buf != NULL)
 		return buf;
-	if (encode(page, version))
+	if (encode(page, dialect))
 		buf = frame_buf_new(scratch.len);
 	if (buf != NULL && scratch.len > 0)
 		frame_buf_append(buf, scratch.data, scratch.len);
 	if (scratch.failed || scratch.cap > 1024 * 1024)
 		bytes_free(&scratch);
-	page->frames[version] = buf;
+	page->frames[dialect] = buf;
 	return buf;
 }

@@ -45,6 +45,6 @@ extern JobOutcome history_page_outcome(const HistoryPage *page);
 extern const HistoryReply *history_page_reply(const HistoryPage *page);
 
 /* Its messages as frames; the page keeps the reference.  NULL without memory. */
-extern FrameBuf *history_page_frames(HistoryPage *page, PhxVersion version);
+extern FrameBuf *history_page_frames(HistoryPage *page, Dialect dialect);
 
 #endif							/* REALTIME_HISTORY_PAGES_H */

@@ -138,6 +138,23 @@ http_answer_error(Conn *conn, const HttpRequest *req, HttpReaders readers,
 }
 
 /*
+ * Begin an answer without end.
+ */
+void
+http_answer_stream(Conn *conn, const HttpRequest *req, const char *type, const char *headers)
+{
+	const char *all = gather_headers(req, HTTP_ALLOWED_ORIGINS, headers);
+
+	bytes_printf(&response, "HTTP/1.1 200 %s\r\nContent-Type: %s\r\n",
+				 http_status_text(200), type);
+	if (!headers_text.failed)
+		bytes_append_cstr(&response, all);
+	bytes_append_cstr(&response, "Connection: close\r\n\r\n");
+	bytes_free(&headers_text);
+	send_response(conn, false);
+}
+
+/*
  * Refuse and end the connection: after a broken request nobody knows where the
  * next one would begin.
  */
@@ -163,7 +180,7 @@ http_answer_preflight(Conn *conn, const HttpRequest *req, const char *methods)
 
 	snprintf(headers, sizeof(headers),
 			 "Access-Control-Allow-Methods: %s\r\n"
-			 "Access-Control-Allow-Headers: authorization, x-client-info, apikey, x-api-key, content-type\r\n"
+			 "Access-Control-Allow-Headers: authorization, x-client-info, apikey, x-api-key, content-type, last-event-id\r\n"
 			 "Access-Control-Max-Age: %d\r\n", methods, PREFLIGHT_SECONDS);
 	http_answer(conn, req, HTTP_ALLOWED_ORIGINS, 204, slice_make(NULL, 0), headers);
 }

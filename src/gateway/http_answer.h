@@ -42,6 +42,13 @@ extern void http_answer_error(Conn *conn, const HttpRequest *req, HttpReaders re
 							  const char *headers);
 
 /*
+ * Begin a 200 answer for pages of realtime.allowed_origins, whose body is all
+ * that follows on the connection.
+ */
+extern void http_answer_stream(Conn *conn, const HttpRequest *req, const char *type,
+							   const char *headers);
+
+/*
  * Refuse with {"error": error}, or with an empty body for NULL, and end the
  * connection: an upgrade that fails, or what is no request at all.
  */

@@ -294,6 +294,38 @@ http_exchange_error(HttpExchange *exchange, int status, const char *text, const 
 }
 
 /*
+ * Whose is it?
+ */
+Conn *
+http_exchange_conn(const HttpExchange *exchange)
+{
+	return exchange->conn;
+}
+
+/*
+ * Begin an answer without end.
+ */
+void
+http_exchange_stream(HttpExchange *exchange, const char *type, const char *headers)
+{
+	HttpRequest req;
+
+	parse_read(exchange, &req);
+	http_answer_stream(exchange->conn, &req, type, headers);
+	free_exchange(exchange);
+}
+
+/*
+ * Free one without an answer.
+ */
+void
+http_exchange_drop(HttpExchange *exchange)
+{
+	Assert(exchange->state == EXCHANGE_DEFERRED && exchange->conn == NULL);
+	free_exchange(exchange);
+}
+
+/*
  * Part with the connection.
  */
 void

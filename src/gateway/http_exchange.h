@@ -61,6 +61,18 @@ extern void http_exchange_answer_as(HttpExchange *exchange, int status, const ch
 extern void http_exchange_error(HttpExchange *exchange, int status, const char *text,
 								const char *headers);
 
+/* Its connection; NULL when that has ended. */
+extern Conn *http_exchange_conn(const HttpExchange *exchange);
+
+/*
+ * Begin an answer that does not end, as http_answer_stream() does; the exchange
+ * is gone with that.  The connection reads nothing until it is resumed.
+ */
+extern void http_exchange_stream(HttpExchange *exchange, const char *type, const char *headers);
+
+/* There is nobody to answer: free one that was deferred. */
+extern void http_exchange_drop(HttpExchange *exchange);
+
 /* The connection ends; what is deferred will find nobody. */
 extern void http_exchange_abandon(Conn *conn);
 

@@ -17,6 +17,7 @@
  */
 #include "proto/proto.h"
 
+#include "gateway/events_route.h"
 #include "gateway/http_answer.h"
 #include "gateway/http_exchange.h"
 #include "gateway/http_routes.h"
@@ -100,6 +101,7 @@ find_route(Slice path)
 		{"/api/broadcast", "POST, OPTIONS", NULL, &rest_batch_route},
 		{"/realtime/v1/api/broadcast/", "POST, OPTIONS", NULL, &rest_single_route},
 		{"/api/broadcast/", "POST, OPTIONS", NULL, &rest_single_route},
+		{"/realtime/v1/events", "GET, OPTIONS", NULL, &events_route},
 		{"/realtime/v1/api/ping", "GET, HEAD", handle_ping, NULL},
 		{"/api/ping", "GET, HEAD", handle_ping, NULL},
 		{"/healthcheck", "GET, HEAD", handle_healthcheck, NULL}

@@ -31,6 +31,7 @@
 #include "gateway/agent_channels.h"
 #include "gateway/catch_up.h"
 #include "gateway/changes.h"
+#include "gateway/event_stream.h"
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
 #include "gateway/joins.h"
@@ -172,6 +173,11 @@ join_refuse(Channel *channel, const char *reason)
 {
 	Assert(channel->state != CHANNEL_JOINED);
 	STAT_INC(BUS_STAT_JOIN_ERRORS);
+	if (channel->conn->events != NULL)
+	{
+		event_stream_refuse(channel, reason);
+		return;
+	}
 	reply_error(channel->conn, channel_join_ref(channel), channel_ref(channel),
 				topic_full_name(channel->topic), reason);
 	channel_free(channel);
@@ -185,6 +191,11 @@ join_answer(Channel *channel, const JoinNews *news)
 {
 	channel_set_state(channel, CHANNEL_JOINED);
 	STAT_INC(BUS_STAT_JOINS);
+	if (channel->conn->events != NULL)
+	{
+		event_stream_joined(channel, news);
+		return;
+	}
 	encode_answer(channel, news);
 	channel_drop_answer(channel);
 	if (answer.failed)
@@ -243,6 +254,8 @@ join_allow(Channel *channel, uint8 rights)
 {
 	RefusalText room;
 
+	if (channel->conn->events != NULL && !event_stream_allow(channel, rights))
+		return;
 	if ((rights & RIGHT_BROADCAST_READ) == 0 && channel->catch_up != NULL)
 	{
 		join_refuse(channel, refusal_of_topic(topic_name(channel->topic), &room));
@@ -274,7 +287,7 @@ join_changes_ready(Channel *channel)
 void
 join_topic_held(Topic *topic)
 {
-	for (int v = 0; v < PHX_VERSIONS; v++)
+	for (int v = 0; v < DIALECTS; v++)
 	{
 		Members    *members = &topic->members[v];
 
@@ -346,8 +359,8 @@ make_channel(Conn *conn, const ClientMessage *msg, const PhxJoin *settings,
 /*
  * Find out whether a new channel may hear its topic.
  */
-static void
-authorise(Channel *channel, const PhxJoin *settings)
+void
+join_authorise(Channel *channel, const PhxJoin *settings)
 {
 	if (settings->is_private)
 	{
@@ -418,5 +431,5 @@ join_request(Conn *conn, const ClientMessage *msg)
 	}
 	channel = make_channel(conn, msg, &settings, identity);
 	if (channel != NULL)
-		authorise(channel, &settings);
+		join_authorise(channel, &settings);
 }

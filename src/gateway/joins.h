@@ -43,6 +43,12 @@ typedef struct JoinNews
  */
 extern void join_allow(Channel *channel, uint8 rights);
 
+/*
+ * Find out whether a new channel may hear its topic: it is allowed, or refused,
+ * now or later.
+ */
+extern void join_authorise(Channel *channel, const PhxJoin *settings);
+
 /* Answer the join of a JOINING channel: it is JOINED. */
 extern void join_answer(Channel *channel, const JoinNews *news);
 

@@ -14,6 +14,7 @@
 
 #include "gateway/message_frame.h"
 #include "gateway/place.h"
+#include "proto/sse.h"
 #include "proto/uuid.h"
 
 /*
@@ -48,19 +49,42 @@ message_meta_stored(MessageMeta *meta, const WalMessage *message, const Place *p
 	append(meta, id, sizeof(id));
 	APPEND_LITERAL(meta, "\",\"cursor\":\"");
 	place_write_cursor(place, cursor);
+	meta->cursor_at = meta->len;
 	append(meta, cursor, sizeof(cursor));
 	APPEND_LITERAL(meta, "\"}");
+}
+
+/*
+ * Append an event.
+ */
+static bool
+append_event(Bytes *out, Dialect dialect, const Topic *topic, const WalMessage *message,
+			 const MessageMeta *meta)
+{
+	Slice		text = slice_make(meta->text, meta->len);
+	Slice		id = slice_make(NULL, 0);
+
+	if (dialect == DIALECT_EVENTS && meta->cursor_at > 0)
+		id = slice_make(meta->text + meta->cursor_at, CURSOR_TEXT_BYTES);
+	if ((message->flags & WAL_MESSAGE_WHOLE) != 0)
+		return sse_encode_whole(out, id, topic_name(topic), message->payload, text);
+	return sse_encode_broadcast(out, id, topic_name(topic), message->event,
+								(message->flags & WAL_MESSAGE_BINARY) != 0,
+								message->payload, text);
 }
 
 /*
  * Append a frame.
  */
 bool
-message_frame_append(Bytes *out, PhxVersion version, const Topic *topic,
+message_frame_append(Bytes *out, Dialect dialect, const Topic *topic,
 					 const WalMessage *message, const MessageMeta *meta)
 {
 	Slice		none = slice_make(NULL, 0);
+	PhxVersion	version = (PhxVersion) dialect;
 
+	if (dialect_is_events(dialect))
+		return append_event(out, dialect, topic, message, meta);
 	if ((message->flags & WAL_MESSAGE_WHOLE) != 0)
 		return phx_encode_text(out, version, none, none, topic_full_name(topic),
 							   "broadcast", message->payload);

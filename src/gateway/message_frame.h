@@ -18,6 +18,7 @@
 typedef struct MessageMeta
 {
 	size_t		len;			/* 0 = there is none */
+	size_t		cursor_at;		/* where the cursor stands in it; 0 = nowhere */
 	char		text[160];
 } MessageMeta;
 
@@ -30,9 +31,9 @@ extern void message_meta_stored(MessageMeta *meta, const WalMessage *message,
 
 /*
  * Append a frame.  Nothing is appended where the message cannot be told in
- * that version.  False without memory.
+ * that dialect.  False without memory.
  */
-extern bool message_frame_append(Bytes *out, PhxVersion version, const Topic *topic,
+extern bool message_frame_append(Bytes *out, Dialect dialect, const Topic *topic,
 								 const WalMessage *message, const MessageMeta *meta) RT_MUSTCHECK;
 
 #endif							/* REALTIME_MESSAGE_FRAME_H */

@@ -125,3 +125,29 @@ refusal_of_job(JobOutcome outcome, Slice topic, RefusalText *room)
 			return refusal_of_topic(topic, room);
 	}
 }
+
+/*
+ * The status of a reason, by its code.  What is not in the table is about the
+ * token.
+ */
+int
+refusal_status(const char *reason)
+{
+	static const struct
+	{
+		const char *code;
+		int			status;
+	}			codes[] = {
+		{"Unauthorized:", 403},
+		{"IncreaseConnectionPool:", 429},
+		{"UnableToConnectToProject:", 503},
+		{"QueryCanceled:", 503},
+	};
+
+	for (int i = 0; i < (int) lengthof(codes); i++)
+	{
+		if (strncmp(reason, codes[i].code, strlen(codes[i].code)) == 0)
+			return codes[i].status;
+	}
+	return 401;
+}

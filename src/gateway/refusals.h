@@ -32,6 +32,9 @@ extern const char *refusal_of_token(const TokenRefusal *refusal, RefusalText *ro
 /* A job that did not end in JOB_DONE: the reason of a join. */
 extern const char *refusal_of_job(JobOutcome outcome, Slice topic, RefusalText *room);
 
+/* What an HTTP request is answered with that is refused for such a reason. */
+extern int	refusal_status(const char *reason);
+
 /* Policies do not allow a topic: the reason of a join. */
 extern const char *refusal_of_topic(Slice topic, RefusalText *room);
 

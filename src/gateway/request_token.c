@@ -15,8 +15,8 @@
  * The token of a request: that of Authorization, if it is one for bearers,
  * else that of apikey.
  */
-static Slice
-find_token(const HttpRequest *req)
+Slice
+request_token(const HttpRequest *req)
 {
 	const Slice *value = http_header(req, "Authorization");
 
@@ -38,7 +38,7 @@ find_token(const HttpRequest *req)
 Identity *
 request_identity(const HttpRequest *req)
 {
-	Slice		token = find_token(req);
+	Slice		token = request_token(req);
 	TokenRefusal refusal;
 
 	return token.len > 0 ? identity_get(token, &refusal) : NULL;

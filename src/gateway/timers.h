@@ -22,6 +22,7 @@ typedef enum TimerKind
 	TIMER_CLOSE,				/* since we want the connection closed */
 	TIMER_ANSWER,				/* since an executor was asked for the answer;
 								 * never too long, because it will come */
+	TIMER_EVENTS,				/* since the last bytes of an event stream */
 	TIMER_KINDS
 } TimerKind;
 

@@ -163,7 +163,7 @@ free_topic(Topic *topic)
 		link = &(*link)->next_in_bucket;
 	*link = topic->next_in_bucket;
 	ntopics--;
-	for (int v = 0; v < PHX_VERSIONS; v++)
+	for (int v = 0; v < DIALECTS; v++)
 	{
 		Assert(topic->members[v].count == 0 && topic->open[v] == NULL);
 		if (topic->members[v].cap > 0)
@@ -226,7 +226,7 @@ topic_has_members(const Topic *topic)
 {
 	if (topic->held != NULL)
 		return true;
-	for (int v = 0; v < PHX_VERSIONS; v++)
+	for (int v = 0; v < DIALECTS; v++)
 	{
 		if (topic->members[v].count > 0)
 			return true;
@@ -297,10 +297,10 @@ shrink_members(Members *members)
  * Put a member behind the others.
  */
 bool
-topics_add_member(Topic *topic, PhxVersion version,
+topics_add_member(Topic *topic, Dialect dialect,
 				  struct Channel *channel, uint32 *place)
 {
-	Members    *members = &topic->members[version];
+	Members    *members = &topic->members[dialect];
 	bool		had_members = topic_has_members(topic);
 
 	if (!grow_members(members))
@@ -315,9 +315,9 @@ topics_add_member(Topic *topic, PhxVersion version,
  * Fill the gap with the last member.
  */
 struct Channel *
-topics_remove_member(Topic *topic, PhxVersion version, uint32 place)
+topics_remove_member(Topic *topic, Dialect dialect, uint32 place)
 {
-	Members    *members = &topic->members[version];
+	Members    *members = &topic->members[dialect];
 	struct Channel **array = members_array(members);
 	struct Channel *moved = NULL;
 

@@ -10,9 +10,9 @@
 #ifndef REALTIME_TOPICS_H
 #define REALTIME_TOPICS_H
 
+#include "gateway/dialect.h"
 #include "gateway/frame_buf.h"
 #include "lib/ilist.h"
-#include "proto/phoenix.h"
 
 struct AgentName;
 struct Channel;
@@ -59,8 +59,8 @@ typedef struct Topic
 	dlist_node	asked_node;		/* in the list of those that are ASKED */
 	struct Held *held;			/* NULL while no channel catches up */
 	struct AgentName *agent_name;	/* agent_channels.c: NULL for other names */
-	Members		members[PHX_VERSIONS];
-	FrameBuf   *open[PHX_VERSIONS]; /* fanout.c: frames of this turn */
+	Members		members[DIALECTS];
+	FrameBuf   *open[DIALECTS]; /* fanout.c: frames of this turn */
 	struct Topic *next_open;	/* fanout.c: topics with an open buffer */
 	char		full_name[FLEXIBLE_ARRAY_MEMBER];	/* with TOPIC_PREFIX */
 } Topic;
@@ -106,17 +106,17 @@ extern void topics_release(Topic *topic);
 extern void topics_visit(void (*visit) (Topic *topic));
 
 /*
- * Add a member at the end of the array of its version, and store its place in
+ * Add a member at the end of the array of its dialect, and store its place in
  * *place; false without memory.  A member holds the topic by other means.
  */
-extern bool topics_add_member(Topic *topic, PhxVersion version,
+extern bool topics_add_member(Topic *topic, Dialect dialect,
 							  struct Channel *channel, uint32 *place) RT_MUSTCHECK;
 
 /*
  * Remove the member at `place`.  Returns the member that has moved to its
  * place, NULL if it was the last one.
  */
-extern struct Channel *topics_remove_member(Topic *topic, PhxVersion version, uint32 place);
+extern struct Channel *topics_remove_member(Topic *topic, Dialect dialect, uint32 place);
 
 /*
  * Have messages held for channels that catch up, which count as members; false

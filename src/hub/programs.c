@@ -255,6 +255,7 @@ add_limits(StringInfo settings)
 	add_number(settings, "send_timeout", realtime_send_timeout);
 	add_number(settings, "header_timeout", realtime_header_timeout);
 	add_number(settings, "idle_timeout", realtime_idle_timeout);
+	add_number(settings, "keepalive_interval", realtime_keepalive_interval);
 	add_number(settings, "max_presence_calls", realtime_max_presence_calls);
 	add_number(settings, "presence_window", realtime_presence_window);
 	add_number(settings, "rate_window", realtime_rate_window * INT64CONST(1000));

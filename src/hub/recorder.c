@@ -104,6 +104,7 @@ static uint64 again_epoch;
 static XLogRecPtr noted_from;	/* all commits after this one are in the
 								 * backlog, or recorded */
 static XLogRecPtr noted_until;	/* the last of them */
+static XLogRecPtr maybe_until;	/* up to here others may have recorded it */
 static Mark epoch_start;		/* of the present epoch, if continuity was lost */
 
 static Noted *backlog = NULL;	/* backlog[first .. first + count) */
@@ -168,6 +169,7 @@ recorder_init(HubPosition *position, bool fresh)
 	else
 		state = STATE_UNKNOWN;
 	noted_until = noted_from;
+	maybe_until = wal_reader_tail();
 }
 
 /*
@@ -365,6 +367,7 @@ recorder_begin_epoch(const HubPosition *position)
 void
 recorder_promoted(void)
 {
+	maybe_until = wal_reader_tail();
 	if (state == STATE_STANDBY)
 		state = STATE_UNKNOWN;
 	retry_at = 0;
@@ -444,6 +447,8 @@ send_batch(void)
 	head.timeline = backlog[first].timeline;
 	in_flight = batch_length();
 	head.count = (uint32) in_flight;
+	/* a failure may have been the loss of an answer */
+	head.may_repeat = delay_ms > 0 || backlog[first].entry.lsn <= maybe_until;
 	entries = palloc(in_flight * sizeof(CommitEntry));
 	for (int i = 0; i < in_flight; i++)
 		entries[i] = backlog[first + i].entry;
@@ -625,6 +630,7 @@ void
 recorder_reads_again(void)
 {
 	start_over(again.lsn, again.restart_lsn);
+	maybe_until = wal_reader_tail();
 	epoch = again_epoch;
 	settle();
 }

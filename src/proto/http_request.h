@@ -70,6 +70,9 @@ extern bool http_header_has_token(const HttpRequest *req, const char *name, cons
  */
 extern int	http_query_get(Slice query, const char *name, Bytes *out) RT_MUSTCHECK;
 
+/* The same of what *query has left, which is what follows the value then. */
+extern int	http_query_next(Slice *query, const char *name, Bytes *out) RT_MUSTCHECK;
+
 /* Percent-decode one path segment ('+' stays) onto *out; UTF-8 as above. */
 extern bool http_percent_decode(Slice s, Bytes *out) RT_MUSTCHECK;
 

@@ -78,34 +78,44 @@ param_is(Slice encoded, Slice name, Bytes *scratch)
 }
 
 /*
- * Find a query parameter and decode its value onto *out: 1, 0 or -1 as in
- * http_request.h.
+ * Find the next parameter of a name, decode its value onto *out, and leave what
+ * follows it in *query: 1, 0 or -1 as in http_request.h.
  */
 int
-http_query_get(Slice query, const char *name, Bytes *out)
+http_query_next(Slice *query, const char *name, Bytes *out)
 {
 	Slice		wanted = slice_make(name, strlen(name));
 
-	while (query.len > 0)
+	while (query->len > 0)
 	{
-		const char *amp = memchr(query.data, '&', query.len);
-		size_t		len = amp ? amp - query.data : query.len;
-		const char *eq = len > 0 ? memchr(query.data, '=', len) : NULL;
-		size_t		name_len = eq ? eq - query.data : len;
+		const char *amp = memchr(query->data, '&', query->len);
+		size_t		len = amp ? amp - query->data : query->len;
+		Slice		param = slice_make(query->data, len);
+		const char *eq = len > 0 ? memchr(param.data, '=', len) : NULL;
+		size_t		name_len = eq ? eq - param.data : len;
 
-		if (param_is(slice_make(query.data, name_len), wanted, out))
+		*query = slice_make(param.data + len + (amp != NULL),
+							query->len - len - (amp != NULL));
+		if (param_is(slice_make(param.data, name_len), wanted, out))
 		{
 			size_t		value = eq ? name_len + 1 : len;
 
-			return percent_decode(slice_make(query.data + value, len - value),
+			return percent_decode(slice_make(param.data + value, len - value),
 								  true, out) ? 1 : -1;
 		}
 		if (out->failed)
 			return -1;
-		query = slice_make(query.data + len + (amp != NULL),
-						   query.len - len - (amp != NULL));
 	}
 	return 0;
+}
+
+/*
+ * Find the first one.
+ */
+int
+http_query_get(Slice query, const char *name, Bytes *out)
+{
+	return http_query_next(&query, name, out);
 }
 
 /* Reason phrase of a status this server sends. */

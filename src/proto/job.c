@@ -206,7 +206,7 @@ job_decode_commits(Slice body, CommitsHead *head, Slice *entries)
 	if (!take_head(&body, head, sizeof(*head)))
 		return false;
 	*entries = body;
-	return head->count >= 1 &&
+	return head->count >= 1 && head->may_repeat <= 1 && head->reserved == 0 &&
 		body.len == (size_t) head->count * sizeof(CommitEntry);
 }
 

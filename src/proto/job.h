@@ -175,6 +175,8 @@ typedef struct CommitsHead
 	uint64		epoch;
 	uint32		timeline;
 	uint32		count;			/* entries that follow, at least one */
+	uint32		may_repeat;		/* 1 = some may be recorded already; else 0 */
+	uint32		reserved;		/* zero */
 } CommitsHead;
 
 typedef struct CommitEntry

@@ -62,7 +62,8 @@ sub finish_listeners
 		my ($name, $run, $out, $expect) = @$listener;
 		eval { wait_for(sub { $run->pump_nb; $$out =~ /$expect/ }, "\"$expect\"") };
 		like($$out, qr/$expect/, "$name: printed what it should");
-		$run->signal('TERM');
+		# a shell, and what it waits for
+		$run->signal('-TERM');
 		eval { $run->finish };
 	}
 }
@@ -107,7 +108,7 @@ for (@blocks)
 		$body = '';
 	}
 	my ($in, $out) = ($body, '');
-	my $run = IPC::Run::start(\@command, init => sub { chdir $top },
+	my $run = IPC::Run::start(\@command, init => sub { chdir $top; setpgrp },
 		'<', \$in, '>', \$out, '2>&1', IPC::Run::timeout($RealtimeServer::patience));
 	if (defined $listen)
 	{

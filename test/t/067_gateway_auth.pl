@@ -434,7 +434,7 @@ for (
 	my $answer = ask(post('{}', $key_header . $header));
 
 	is($preflight->[0], 204, "preflight, $name: 204");
-	like($preflight->[1], qr/^Access-Control-Allow-Headers: authorization, x-client-info, apikey, x-api-key, content-type\r$/mi,
+	like($preflight->[1], qr/^Access-Control-Allow-Headers: authorization, x-client-info, apikey, x-api-key, content-type, last-event-id\r$/mi,
 		"preflight, $name: the headers that clients send");
 	like($preflight->[1], qr/^Access-Control-Allow-Methods: .*POST/mi, "preflight, $name: the method");
 	for ($preflight, $answer)

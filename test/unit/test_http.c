@@ -411,6 +411,28 @@ test_query(void)
 	}
 }
 
+/* All values of a name. */
+static void
+test_query_next(void)
+{
+	Slice		query = exact(B("x=0&a=1&b=2&a=%41&a&aa=3&a=+&b=4&a=%"));
+	Slice		rest = query;
+	Bytes		out;
+
+	bytes_init(&out);
+	for (int i = 0; i < 4; i++)
+	{
+		is_int(http_query_next(&rest, "a", &out), 1, "one more value");
+		bytes_append_byte(&out, '|');
+	}
+	is_text(bytes_slice(&out), "1|A|| |", "in their order");
+	is_int(http_query_next(&rest, "a", &out), -1, "a bad one");
+	is_int(http_query_next(&rest, "a", &out), 0, "and no more");
+	is_text(bytes_slice(&out), "1|A|| |", "which leave nothing behind");
+	bytes_free(&out);
+	release(query);
+}
+
 /* Path segments. */
 static void
 test_percent_decode(void)
@@ -468,6 +490,7 @@ main(void)
 	test_limits();
 	test_scanned();
 	test_query();
+	test_query_next();
 	test_percent_decode();
 	test_response();
 	return done_testing();

@@ -59,6 +59,9 @@ is(query(q{SELECT count(*) FROM pg_roles WHERE rolname = 'chat_service' AND (rol
 is(query('SELECT count(*) FROM chat_messages'), 10, 'and wrote each message once');
 is(slurp_file("$dir/service.log"), "The live chat is ready.\n", 'without a complaint');
 
+IPC::Run::run([ "$top/examples/live-chat/live-chat" ], '<', \undef, '>&', \my $second);
+like($second, qr/runs already/, 'a second one does not start');
+
 $chat->signal('INT');
 $chat->finish;
 undef $chat;

@@ -170,15 +170,6 @@ EXCEPTION
 END
 $$;
 
-CREATE EVENT TRIGGER realtime_note_command ON ddl_command_end
-	WHEN TAG IN (
-		'CREATE PUBLICATION', 'ALTER PUBLICATION', 'DROP PUBLICATION',
-		'CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO', 'ALTER TABLE', 'CREATE SCHEMA', 'ALTER SCHEMA',
-		'CREATE POLICY', 'ALTER POLICY', 'GRANT', 'REVOKE', 'ALTER TYPE', 'ALTER DOMAIN')
-	EXECUTE FUNCTION realtime.note_command();
-CREATE EVENT TRIGGER realtime_note_drop ON sql_drop
-	EXECUTE FUNCTION realtime.note_drop();
-
 CREATE FUNCTION realtime.follow(tab regclass) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp

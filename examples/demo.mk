@@ -1,10 +1,13 @@
-# Targets demo and demo-stop; included by the Makefile at the top, after
+# Targets demo, demo-stop and demo-chat; included by the Makefile at the top, after
 # test/test.mk, which says how to get packages.
 
-.PHONY: demo demo-stop demo-build
+.PHONY: demo demo-stop demo-chat demo-build
 
 demo: demo-build $(DEMO_MODULES)
 	@PG_CONFIG='$(PG_CONFIG)' examples/demo/demo start
+
+demo-chat: demo-build $(CHAT_MODULES)
+	@PG_CONFIG='$(PG_CONFIG)' examples/live-chat/live-chat
 
 demo-stop:
 	@PG_CONFIG='$(PG_CONFIG)' examples/demo/demo stop

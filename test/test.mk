@@ -6,10 +6,16 @@
 TESTS ?=
 CLIENT_MODULES = test/clients/node_modules/.package-lock.json
 DEMO_MODULES = examples/demo/node_modules/.package-lock.json
+CHAT_MODULES = examples/live-chat/node_modules/.package-lock.json
+BROWSER_MODULES = test/browser/node_modules/.package-lock.json
+
+# Debian packages; a browser is only for those who test.
+PACKAGE_LISTS = packages
+test: PACKAGE_LISTS += browser/packages
 
 .PHONY: test test-packages test-build format
 
-test: test-build $(CLIENT_MODULES) $(DEMO_MODULES)
+test: test-build $(CLIENT_MODULES) $(DEMO_MODULES) $(CHAT_MODULES) $(BROWSER_MODULES)
 	PG_CONFIG='$(PG_CONFIG)' test/run $(TESTS)
 
 # Makes of their own, because pg_config, which a Makefile asks while it is
@@ -36,7 +42,7 @@ installed:
 	fi
 
 test-packages:
-	@PG_CONFIG='$(PG_CONFIG)' test/install-packages
+	@PG_CONFIG='$(PG_CONFIG)' test/install-packages $(PACKAGE_LISTS)
 
 %/node_modules/.package-lock.json: %/package-lock.json %/package.json | test-packages
 	@echo 'Installing the npm packages of $* ...'

@@ -19,8 +19,8 @@
  * can be told, and none are.  That is looked at last, with a snapshot of its own:
  * by then the partitions are locked.
  *
- * A page ends with PAGE_MESSAGES or PAGE_BYTES, but has one message at least.  A
- * replay that is more than a page goes on as a resume.
+ * A page ends with PAGE_MESSAGES or a part of what a client's queue may hold, but
+ * has one message at least.  A replay that is more than a page goes on as a resume.
  *
  * src/exec/history.c
  *
@@ -47,7 +47,7 @@
 #include "guc.h"
 
 #define PAGE_MESSAGES 1000
-#define PAGE_BYTES (256 * 1024)
+#define PAGE_PART 4				/* of max_send_queue: bytes of a page */
 #define FETCH_ROWS 50
 
 /* Clocks of commits and of messages may differ by that much, see recorder.c. */
@@ -83,8 +83,9 @@ typedef enum Command
 	COMMAND_EPOCH,				/* of the newest commit */
 	COMMAND_NEWEST,				/* is this commit recorded? */
 	COMMAND_BEGIN,				/* since when was what we look for inserted? */
+	COMMAND_AT_MOST,			/* how many can it be? */
+	COMMAND_COUNT,				/* how many are there? */
 	COMMAND_PAGE,
-	COMMAND_COUNT,
 	COMMAND_REPLAY,
 	COMMAND_WHOLE				/* is history whole since then? */
 } Command;
@@ -112,6 +113,10 @@ static const struct
 		" coalesce((SELECT c.committed_at - " EARLY_INTERVAL " FROM realtime.commits c"
 		" WHERE c.lsn <= $1 ORDER BY c.lsn DESC LIMIT 1), '-infinity'))",
 		2, {PG_LSNOID, PG_LSNOID}
+	},
+	[COMMAND_AT_MOST] = {
+		"SELECT count(*) FROM (SELECT FROM realtime.messages m WHERE" HEARD " LIMIT $3) heard",
+		4, {TEXTOID, BOOLOID, INT8OID, TIMESTAMPTZOID}
 	},
 	[COMMAND_PAGE] = {
 		COLUMNS BEHIND_CURSOR " ORDER BY c.lsn, m.number LIMIT $7",
@@ -266,7 +271,9 @@ append_row(Reading *reading, HeapTuple tuple, TupleDesc desc)
 static bool
 is_full(const Reading *reading, uint64 rows)
 {
-	return rows == PAGE_MESSAGES || reading->answer->len >= PAGE_BYTES;
+	return rows == PAGE_MESSAGES ||
+		(rows > 0 &&
+		 reading->answer->len >= realtime_max_send_queue * (size_t) 1024 / PAGE_PART);
 }
 
 /*
@@ -328,6 +335,37 @@ is_whole(TimestampTz begin)
 }
 
 /*
+ * Does a count give more than realtime.max_resume_messages?
+ */
+static bool
+exceeds_limit(Command command, Datum *values)
+{
+	Datum		count;
+
+	return ask(command, values, &count) &&
+		DatumGetInt64(count) > realtime_max_resume_messages;
+}
+
+/*
+ * Is more behind the cursor than may be told?  The first count, which costs
+ * little, takes all for it that was inserted since `begin`.
+ */
+static bool
+is_too_much(const Datum *page_values)
+{
+	Datum		limit = Int64GetDatum((int64) realtime_max_resume_messages + 1);
+	Datum		values[MAX_PARAMETERS];
+
+	memcpy(values, page_values, sizeof(values));
+	values[2] = limit;
+	if (!exceeds_limit(COMMAND_AT_MOST, values))
+		return false;
+	memcpy(values, page_values, sizeof(values));
+	values[6] = limit;
+	return exceeds_limit(COMMAND_COUNT, values);
+}
+
+/*
  * A page of what is behind the cursor.
  */
 static HistoryVerdict
@@ -335,7 +373,6 @@ read_page(Reading *reading)
 {
 	const HistoryHead *head = &reading->job.head;
 	Datum		values[MAX_PARAMETERS];
-	Datum		count;
 
 	reading->begin = find_begin(head);
 	values[0] = PointerGetDatum(reading->topic);
@@ -344,17 +381,12 @@ read_page(Reading *reading)
 	values[3] = TimestampTzGetDatum(reading->begin);
 	values[4] = LSNGetDatum(head->after.place.lsn);
 	values[5] = Int64GetDatum(head->after.place.number);
-	/* one more, to know whether there is one */
+	/* one more than a page, to know whether there is one */
 	values[6] = Int64GetDatum(PAGE_MESSAGES + 1);
+	/* before anything is sorted */
+	if (head->is_first != 0 && is_too_much(values))
+		return HISTORY_LIMIT;
 	reading->reply.complete = append_rows(reading, COMMAND_PAGE, values);
-
-	if (head->is_first != 0 && !reading->reply.complete)
-	{
-		values[6] = Int64GetDatum((int64) realtime_max_resume_messages + 1);
-		if (ask(COMMAND_COUNT, values, &count) &&
-			DatumGetInt64(count) > realtime_max_resume_messages)
-			return HISTORY_LIMIT;
-	}
 	return is_whole(reading->begin) ? HISTORY_FOUND : HISTORY_EXPIRED;
 }
 

@@ -20,22 +20,12 @@
 
 #include "miscadmin.h"
 #include "utils/fmgrprotos.h"
-#include "utils/guc.h"
 #include "utils/jsonb.h"
 #include "utils/numeric.h"
 
 #include "exec/client.h"
+#include "exec/local_setting.h"
 #include "guc.h"
-
-/*
- * SET LOCAL.
- */
-static void
-set_local(const char *name, const char *value)
-{
-	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_LOCAL, true, 0, false);
-}
 
 /*
  * The text of a claim: a string's characters, else its JSON; "" if it is null or

@@ -22,7 +22,6 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/array.h"
-#include "utils/guc.h"
 #include "utils/pg_lsn.h"
 #include "utils/timestamp.h"
 #include "utils/xid8.h"
@@ -30,6 +29,7 @@
 #include "exec/commits.h"
 #include "exec/extension_object.h"
 #include "exec/kept_plan.h"
+#include "exec/local_setting.h"
 
 #define INSERT_COMMAND \
 	"INSERT INTO realtime.commits" \
@@ -186,8 +186,7 @@ commits_insert(Slice body, Bytes *answer)
 		return JOB_UNAVAILABLE;
 
 	/* on disk when the hub is told, whatever the server's default */
-	(void) set_config_option("synchronous_commit", "local", PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_LOCAL, true, 0, false);
+	set_local("synchronous_commit", "local");
 	read_entries(entries, head.count, &columns);
 	GetUserIdAndSecContext(&save_user, &save_context);
 	SetUserIdAndSecContext(save_user, SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);

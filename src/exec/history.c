@@ -32,7 +32,6 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/pg_lsn.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -43,6 +42,7 @@
 #include "exec/extension_object.h"
 #include "exec/history.h"
 #include "exec/kept_plan.h"
+#include "exec/local_setting.h"
 #include "exec/owner.h"
 #include "guc.h"
 
@@ -147,16 +147,6 @@ typedef struct Reading
 	HistoryReply reply;
 	Bytes	   *answer;
 } Reading;
-
-/*
- * SET LOCAL.
- */
-static void
-set_local(const char *name, const char *value)
-{
-	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_LOCAL, true, 0, false);
-}
 
 /*
  * The plan of a statement; SPI is connected.

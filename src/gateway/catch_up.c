@@ -132,7 +132,7 @@ read_replay(Slice replay, HistoryHead *wanted)
 /*
  * What a resume wants.  A cursor that is none cannot be of this epoch.
  */
-static bool
+static void
 read_resume(Slice resume, HistoryHead *wanted)
 {
 	Bytes		text;
@@ -145,7 +145,6 @@ read_resume(Slice resume, HistoryHead *wanted)
 	wanted->is_first = 1;
 	if (!good)
 		wanted->after = (Cursor) {.place.lsn = 1};
-	return true;
 }
 
 /*
@@ -158,7 +157,7 @@ catch_up_open(Channel *channel, const PhxJoin *join)
 	CatchUp    *catch_up;
 
 	if (join->resume.len > 0)
-		(void) read_resume(join->resume, &wanted);
+		read_resume(join->resume, &wanted);
 	else if (join->replay.len > 0 && !join->is_private)
 		return UNABLE "Replay is not allowed for public channels";
 	else if (join->replay.len > 0 && !read_replay(join->replay, &wanted))

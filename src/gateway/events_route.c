@@ -79,22 +79,18 @@ find_token(const HttpRequest *req, Bytes *token)
 static Identity *
 identify(HttpExchange *exchange, const HttpRequest *req)
 {
-	TokenRefusal refusal = {JWT_MALFORMED, 0};
-	Identity   *identity = NULL;
-	const char *error = "API key is missing";
-	int			status = 401;
+	Identity   *identity;
+	const char *error;
+	int			status;
 	int			there;
 	Bytes		token;
 
 	bytes_init(&token);
 	there = find_token(req, &token);
-	if (there > 0 && token.len > 0)
-		identity = identity_get(bytes_slice(&token), &refusal);
+	identity = connect_identity(there, bytes_slice(&token), &status, &error);
 	bytes_free(&token);
 	if (identity != NULL)
 		return identity;
-	if (there != 0)
-		error = refusal_of_connect(&refusal, &status);
 	refuse(exchange, status, error);
 	return NULL;
 }

@@ -9,6 +9,7 @@
  */
 #include "proto/proto.h"
 
+#include "gateway/refusals.h"
 #include "gateway/request_token.h"
 
 /*
@@ -42,4 +43,22 @@ request_identity(const HttpRequest *req)
 	TokenRefusal refusal;
 
 	return token.len > 0 ? identity_get(token, &refusal) : NULL;
+}
+
+/*
+ * Who shows a token?
+ */
+Identity *
+connect_identity(int there, Slice token, int *status, const char **error)
+{
+	TokenRefusal refusal = {JWT_MALFORMED, 0};
+	Identity   *identity = NULL;
+
+	*status = 401;
+	*error = "API key is missing";
+	if (there > 0 && token.len > 0)
+		identity = identity_get(token, &refusal);
+	if (identity == NULL && there != 0)
+		*error = refusal_of_connect(&refusal, status);
+	return identity;
 }

@@ -23,6 +23,7 @@
 #include "gateway/identities.h"
 #include "gateway/refusals.h"
 #include "gateway/request_headers.h"
+#include "gateway/request_token.h"
 #include "gateway/upgrade.h"
 #include "proto/ws_handshake.h"
 
@@ -104,22 +105,18 @@ find_token(const HttpRequest *req, Bytes *token)
 static Identity *
 identify(Conn *conn, const HttpRequest *req)
 {
-	TokenRefusal refusal = {JWT_MALFORMED, 0};
-	Identity   *identity = NULL;
-	const char *error = "API key is missing";
-	int			status = 401;
+	Identity   *identity;
+	const char *error;
+	int			status;
 	int			there;
 	Bytes		token;
 
 	bytes_init(&token);
 	there = find_token(req, &token);
-	if (there > 0 && token.len > 0)
-		identity = identity_get(bytes_slice(&token), &refusal);
+	identity = connect_identity(there, bytes_slice(&token), &status, &error);
 	bytes_free(&token);
 	if (identity != NULL)
 		return identity;
-	if (there != 0)
-		error = refusal_of_connect(&refusal, &status);
 	http_refuse(conn, status, error, NULL);
 	return NULL;
 }

@@ -40,11 +40,4 @@ extern void cursor_write(const Cursor *cursor, char *dst);
 /* Read the text form.  False if it is none. */
 extern bool cursor_parse(Slice text, Cursor *cursor) RT_MUSTCHECK;
 
-/* Is place a before place b?  Of one timeline's history. */
-static inline bool
-place_before(const Place *a, const Place *b)
-{
-	return a->lsn < b->lsn || (a->lsn == b->lsn && a->number < b->number);
-}
-
 #endif							/* REALTIME_CURSOR_H */

@@ -49,18 +49,6 @@ test_bad(void)
 	ok(!cursor_parse(B("AAAAAAAAAAEAAAAAAAAAAAAAAAMAAAAE"), &got), "of no commit");
 }
 
-/* Which place is before which. */
-static void
-test_order(void)
-{
-	Place		a = {1, 1, 7};
-	Place		b = {1, 1, PLACE_WHOLE};
-	Place		c = {2, 1, 1};
-
-	ok(place_before(&a, &b) && place_before(&b, &c) && place_before(&a, &c), "in order");
-	ok(!place_before(&b, &a) && !place_before(&c, &b) && !place_before(&a, &a), "and not otherwise");
-}
-
 int
 main(void)
 {
@@ -69,6 +57,5 @@ main(void)
 	round_trip(PG_UINT64_MAX, PG_UINT64_MAX, PG_UINT32_MAX, PLACE_WHOLE,
 			   "________________________________");
 	test_bad();
-	test_order();
 	return done_testing();
 }

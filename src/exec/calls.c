@@ -29,7 +29,7 @@
 #include "exec/kept_plan.h"
 
 /* What the hub takes from an executor, less what goes with it. */
-#define MAX_REPLY_BYTES (JOB_MAX_BODY - 64)
+#define MAX_REPLY_BYTES (CALL_MAX_BODY - 64)
 
 #define LAST_FUNCTION CALL_CHECK_CHANNELS
 

@@ -75,7 +75,8 @@ typedef struct Run
 static bool
 job_writes(JobKind kind, Slice body)
 {
-	return kind == JOB_COMMITS || kind == JOB_STORE || (kind == JOB_CALL && call_writes(body));
+	return kind == JOB_COMMITS || kind == JOB_STORE || kind == JOB_PUBLISH ||
+		kind == JOB_AUDIENCE || (kind == JOB_CALL && call_writes(body));
 }
 
 /*

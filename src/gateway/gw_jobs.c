@@ -50,7 +50,7 @@ gw_jobs_ask(JobKind kind, Slice body, JobHandler handler, void *arg)
 	BusJob		head = {0};
 	Job		   *job;
 
-	Assert(body.len <= (kind == JOB_STORE ? STORE_MAX_BODY : CHANGE_JOB_MAX_BODY));
+	Assert(body.len <= STORE_MAX_BODY);
 	if (!gw_jobs_room())
 		return false;
 	job = malloc(sizeof(Job));

@@ -88,6 +88,7 @@ class_of(JobKind kind)
 		case JOB_VISIBLE:
 			return CLASS_VISIBLE;
 		case JOB_STORE:
+		case JOB_PUBLISH:
 			return CLASS_STORE;
 		default:
 			return CLASS_OWN;
@@ -162,8 +163,10 @@ dequeue(Job *job)
 static size_t
 largest_body(JobKind kind)
 {
-	if (kind == JOB_STORE)
+	if (kind == JOB_STORE || kind == JOB_PUBLISH)
 		return STORE_MAX_BODY;
+	if (kind == JOB_CALL)
+		return CALL_MAX_BODY;
 	return kind == JOB_SUBSCRIBE || kind == JOB_VISIBLE ? CHANGE_JOB_MAX_BODY : JOB_MAX_BODY;
 }
 
@@ -179,6 +182,7 @@ is_valid(const BusJob *job, Slice body)
 	SubscribeJob subscribe;
 	VisibleJob	visible;
 	StoreHead	store;
+	PublishJob	publish;
 	WalMessage	message;
 
 	if (body.len > largest_body((JobKind) job->kind))
@@ -197,6 +201,8 @@ is_valid(const BusJob *job, Slice body)
 			return job_decode_history(body, &history);
 		case JOB_STORE:
 			return job_decode_store(body, &store, &message);
+		case JOB_PUBLISH:
+			return job_decode_publish(body, &publish);
 		default:
 			return false;
 	}

@@ -19,7 +19,7 @@
 
 #include <signal.h>
 
-#define BUS_VERSION 4
+#define BUS_VERSION 5
 #define BUS_FD 3				/* descriptor that a program inherits */
 #define BUS_HEADER_BYTES 8
 
@@ -64,11 +64,13 @@ typedef enum BusFrameType
 	/* hub to program, again */
 	BUS_USAGE_OTHERS = 80,		/* BusUsage: proto/usage_frame.h */
 	BUS_METRICS = 81,			/* proto/metrics_frame.h */
+	BUS_WEBHOOKS = 82,			/* to the courier, empty: deliveries may be due */
 
 	/* program to hub, again */
 	BUS_USAGE = 96,				/* BusUsage */
 	BUS_ASK_METRICS = 97,		/* empty: answered with BUS_METRICS */
 	BUS_HISTOGRAMS = 98,		/* Histogram[HISTOGRAM_KINDS] */
+	BUS_AUDIENCE = 99,			/* AudienceEntry[]: proto/job.h */
 
 	/* program to hub */
 	BUS_READY = 32,				/* addresses listened on, as text */

@@ -32,6 +32,17 @@ typedef struct AuthoriseHead
 	uint32		headers_len;
 } AuthoriseHead;
 
+typedef struct PublishLengths
+{
+	uint32		role_len;
+	uint32		sub_len;
+	uint32		channel_len;
+	uint32		claims_len;
+	uint32		headers_len;
+	uint32		event_len;
+	uint32		payload_len;
+} PublishLengths;
+
 typedef struct CallHead
 {
 	uint8		function;
@@ -284,6 +295,99 @@ job_decode_store(Slice body, StoreHead *head, WalMessage *message)
 		(message->flags & WAL_MESSAGE_WHOLE) == 0 &&
 		is_text(message->topic) && is_text(message->event) &&
 		((message->flags & WAL_MESSAGE_BINARY) != 0 || is_text(message->payload));
+}
+
+/*
+ * PublishJob.
+ */
+bool
+job_encode_publish(Bytes *out, const PublishJob *job)
+{
+	PublishLengths lengths;
+
+	lengths.role_len = (uint32) job->role.len;
+	lengths.sub_len = (uint32) job->sub.len;
+	lengths.channel_len = (uint32) job->channel.len;
+	lengths.claims_len = (uint32) job->claims.len;
+	lengths.headers_len = (uint32) job->headers.len;
+	lengths.event_len = (uint32) job->event.len;
+	lengths.payload_len = (uint32) job->payload.len;
+	return bytes_append(out, &lengths, sizeof(lengths)) &&
+		bytes_append_slice(out, job->role) &&
+		bytes_append_slice(out, job->sub) &&
+		bytes_append_slice(out, job->channel) &&
+		bytes_append_slice(out, job->claims) &&
+		bytes_append_slice(out, job->headers) &&
+		bytes_append_slice(out, job->event) &&
+		bytes_append_slice(out, job->payload);
+}
+
+/*
+ * PublishJob, checked.
+ */
+bool
+job_decode_publish(Slice body, PublishJob *job)
+{
+	PublishLengths lengths;
+
+	return take_head(&body, &lengths, sizeof(lengths)) &&
+		take(&body, lengths.role_len, &job->role) &&
+		take(&body, lengths.sub_len, &job->sub) &&
+		take(&body, lengths.channel_len, &job->channel) &&
+		take(&body, lengths.claims_len, &job->claims) &&
+		take(&body, lengths.headers_len, &job->headers) &&
+		take(&body, lengths.event_len, &job->event) &&
+		take(&body, lengths.payload_len, &job->payload) &&
+		body.len == 0 &&
+		job->role.len >= 1 && job->role.len <= ROLE_MAX_BYTES &&
+		job->channel.len >= 1 && job->channel.len <= TOPIC_MAX_BYTES &&
+		job->claims.len >= 2 && job->headers.len >= 2 &&
+		job->event.len >= 1 && job->event.len <= EVENT_MAX_BYTES &&
+		job->payload.len >= 1 &&
+		is_text(job->role) && is_text(job->sub) && is_text(job->channel) &&
+		is_text(job->event) && is_text(job->payload);
+}
+
+/*
+ * PublishReply, checked.
+ */
+bool
+job_decode_publish_reply(Slice body, PublishReply *reply)
+{
+	static const uint8 zero[sizeof(reply->reserved)];
+
+	return take_head(&body, reply, sizeof(*reply)) && body.len == 0 &&
+		reply->verdict <= PUBLISH_DENIED &&
+		memcmp(reply->reserved, zero, sizeof(zero)) == 0;
+}
+
+/*
+ * How many entries does a JOB_AUDIENCE have?
+ */
+bool
+job_decode_audience(Slice body, uint32 *count)
+{
+	AudienceEntry entry;
+
+	if (body.len == 0 || body.len % sizeof(AudienceEntry) != 0)
+		return false;
+	*count = (uint32) (body.len / sizeof(AudienceEntry));
+	for (uint32 i = 0; i < *count; i++)
+	{
+		job_audience_entry(body, i, &entry);
+		if (entry.sockets == 0 || entry.reserved != 0)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * One of them, the n-th from 0.
+ */
+void
+job_audience_entry(Slice body, uint32 n, AudienceEntry *entry)
+{
+	memcpy(entry, body.data + n * sizeof(AudienceEntry), sizeof(AudienceEntry));
 }
 
 /*

@@ -20,7 +20,8 @@
 #include "proto/wal_record.h"
 
 #define JOB_MAX_BODY (64 * 1024)	/* of one that a gateway asks for */
-#define STORE_MAX_BODY (BUS_MAX_BODY - 1024)	/* of a JOB_STORE */
+#define STORE_MAX_BODY (BUS_MAX_BODY - 1024)	/* of a JOB_STORE or JOB_PUBLISH */
+#define CALL_MAX_BODY (8 * 1024 * 1024) /* of a JOB_CALL, and of its answer */
 
 typedef enum JobKind
 {
@@ -31,10 +32,12 @@ typedef enum JobKind
 	JOB_HISTORY = 5,			/* HistoryJob -> HistoryReply */
 	JOB_SUBSCRIBE = 6,			/* these two: proto/change_job.h */
 	JOB_VISIBLE = 7,
-	JOB_STORE = 8				/* StoreHead, a WAL record -> empty */
+	JOB_STORE = 8,				/* StoreHead, a WAL record -> empty */
+	JOB_PUBLISH = 9,			/* PublishJob -> PublishReply */
+	JOB_AUDIENCE = 10			/* AudienceEntry[] -> empty */
 } JobKind;
 
-#define JOB_KINDS (JOB_STORE + 1)
+#define JOB_KINDS (JOB_AUDIENCE + 1)
 #define JOB_KIND_VALID(kind) ((kind) >= JOB_AUTHORISE && (kind) < JOB_KINDS)
 
 typedef enum JobOutcome
@@ -61,7 +64,13 @@ typedef enum JobOutcome
 #define RIGHT_PERSISTENCE_WRITE 0x10
 #define RIGHTS_READ (RIGHT_BROADCAST_READ | RIGHT_PRESENCE_READ)
 #define RIGHTS_WRITE (RIGHT_BROADCAST_WRITE | RIGHT_PRESENCE_WRITE)
-#define RIGHTS_ALL 0x1F
+#define RIGHTS_MESSAGES 0x1F
+/*
+ * And what policies on realtime.channels may: the topic is the name of a
+ * channel, in its private room (insforge-oaura.md 2.4).
+ */
+#define RIGHT_SUBSCRIBE 0x20
+#define RIGHTS_ALL 0x3F
 
 /*
  * Which of these rights does the holder of a token have on a topic?  All texts
@@ -169,6 +178,45 @@ typedef struct StoreHead
 	uint32		reserved;		/* zero */
 } StoreHead;
 
+/*
+ * A client that has subscribed to a channel publishes on it: policies on
+ * realtime.messages decide (insforge-oaura.md 2.4).  The first five are as in an
+ * AuthoriseJob; event has 1..EVENT_MAX_BYTES.
+ */
+typedef struct PublishJob
+{
+	Slice		role;
+	Slice		sub;
+	Slice		channel;		/* its name */
+	Slice		claims;
+	Slice		headers;
+	Slice		event;
+	Slice		payload;		/* JSON that passed jslice_validate() */
+} PublishJob;
+
+typedef enum PublishVerdict
+{
+	PUBLISH_DONE = 0,
+	PUBLISH_DENIED = 1			/* by policies, a want of rights, or because no
+								 * enabled channel matches */
+} PublishVerdict;
+
+typedef struct PublishReply
+{
+	uint8		verdict;		/* PublishVerdict */
+	uint8		reserved[7];	/* zero */
+	uint8		id[MESSAGE_ID_BYTES];	/* of the message; zero if DENIED */
+} PublishReply;
+
+/* How many sockets a published message has reached. */
+typedef struct AudienceEntry
+{
+	uint8		id[MESSAGE_ID_BYTES];	/* of the message */
+	int64		inserted_at;	/* of the message */
+	uint32		sockets;		/* at least one */
+	uint32		reserved;		/* zero */
+} AudienceEntry;
+
 /* Commits to be recorded in realtime.commits, in the order of their LSNs. */
 typedef struct CommitsHead
 {
@@ -208,6 +256,7 @@ extern bool job_encode_authorise(Bytes *out, const AuthoriseJob *job);
 extern bool job_encode_call(Bytes *out, const CallJob *job);
 extern bool job_encode_call_reply(Bytes *out, const CallReply *reply);
 extern bool job_encode_history(Bytes *out, const HistoryJob *job);
+extern bool job_encode_publish(Bytes *out, const PublishJob *job);
 extern bool job_encode_store(Bytes *out, const StoreHead *head, const WalMessage *message);
 
 /* Append one message to a HistoryReply. */
@@ -226,6 +275,9 @@ extern bool job_decode_rights(Slice body, uint8 *rights) RT_MUSTCHECK;
 extern bool job_decode_commits(Slice body, CommitsHead *head, Slice *entries) RT_MUSTCHECK;
 extern bool job_decode_position(Slice body, PositionReply *reply) RT_MUSTCHECK;
 extern bool job_decode_store(Slice body, StoreHead *head, WalMessage *message) RT_MUSTCHECK;
+extern bool job_decode_publish(Slice body, PublishJob *job) RT_MUSTCHECK;
+extern bool job_decode_publish_reply(Slice body, PublishReply *reply) RT_MUSTCHECK;
+extern bool job_decode_audience(Slice body, uint32 *count) RT_MUSTCHECK;
 extern bool job_decode_history(Slice body, HistoryJob *job) RT_MUSTCHECK;
 extern bool job_decode_history_reply(Slice body, HistoryReply *reply, Slice *entries) RT_MUSTCHECK;
 
@@ -235,5 +287,8 @@ extern bool job_next_history_entry(Slice *entries, BusMessageHead *head,
 
 /* n-th entry of what job_decode_commits() gave; n < head.count. */
 extern void job_commit_entry(Slice entries, uint32 n, CommitEntry *entry);
+
+/* n-th entry of a body that job_decode_audience() has counted. */
+extern void job_audience_entry(Slice body, uint32 n, AudienceEntry *entry);
 
 #endif							/* REALTIME_JOB_H */

@@ -30,12 +30,21 @@ StaticAssertDecl(OFF_NUMBER + sizeof(uint32) == WAL_RECORD_HEAD_BYTES,
 				 "head of a WAL record has another size");
 
 /*
+ * Bytes that the sender takes.
+ */
+static size_t
+sender_bytes(uint8 flags)
+{
+	return (flags & WAL_MESSAGE_SENDER) != 0 ? MESSAGE_SENDER_BYTES : 0;
+}
+
+/*
  * Bytes of the encoded body.
  */
 size_t
 wal_record_size(const WalMessage *msg)
 {
-	return WAL_RECORD_HEAD_BYTES + msg->topic.len + msg->event.len + msg->payload.len;
+	return WAL_RECORD_HEAD_BYTES + sender_bytes(msg->flags) + msg->topic.len + msg->event.len + msg->payload.len;
 }
 
 /*
@@ -60,6 +69,8 @@ wal_record_encode(const WalMessage *msg, char *dst)
 	memcpy(dst + OFF_TOP_XID, &msg->top_xid, sizeof(msg->top_xid));
 	memcpy(dst + OFF_NUMBER, &msg->number, sizeof(msg->number));
 
+	memcpy(p, msg->sender, sender_bytes(msg->flags));
+	p += sender_bytes(msg->flags);
 	if (msg->topic.len > 0)
 		memcpy(p, msg->topic.data, msg->topic.len);
 	p += msg->topic.len;
@@ -86,6 +97,7 @@ lengths_fit(uint8 kind, size_t topic_len, size_t event_len, size_t payload_len)
 			return topic_len + event_len == 0 && payload_len > 0;
 		case WAL_MESSAGE_AGENTS_CHANGED:
 		case WAL_MESSAGE_TABLES_CHANGED:
+		case WAL_MESSAGE_WEBHOOKS:
 			return topic_len + event_len + payload_len == 0;
 		default:
 			return false;
@@ -102,6 +114,8 @@ flags_fit(uint8 kind, uint8 flags)
 
 	if (kind == WAL_MESSAGE_CAST)
 		allowed |= WAL_MESSAGE_WHOLE;
+	if (kind == WAL_MESSAGE_BROADCAST)
+		allowed |= WAL_MESSAGE_CHANNEL | WAL_MESSAGE_USER | WAL_MESSAGE_SENDER | WAL_MESSAGE_UNSTORED;
 	return (flags & ~allowed) == 0;
 }
 
@@ -114,6 +128,7 @@ wal_record_decode(const char *data, size_t len, WalMessage *msg)
 	uint16		topic_len;
 	uint32		payload_len;
 	size_t		event_len;
+	size_t		sender_len;
 
 	if (len < WAL_RECORD_HEAD_BYTES ||
 		(uint8) data[OFF_VERSION] != WAL_RECORD_VERSION ||
@@ -121,10 +136,11 @@ wal_record_decode(const char *data, size_t len, WalMessage *msg)
 		return false;
 
 	event_len = (uint8) data[OFF_EVENT_LEN];
+	sender_len = sender_bytes((uint8) data[OFF_FLAGS]);
 	memcpy(&topic_len, data + OFF_TOPIC_LEN, sizeof(topic_len));
 	memcpy(&payload_len, data + OFF_PAYLOAD_LEN, sizeof(payload_len));
 	if (!lengths_fit((uint8) data[OFF_KIND], topic_len, event_len, payload_len) ||
-		len - WAL_RECORD_HEAD_BYTES != (size_t) topic_len + event_len + payload_len)
+		len - WAL_RECORD_HEAD_BYTES != sender_len + topic_len + event_len + payload_len)
 		return false;
 
 	msg->kind = (WalMessageKind) data[OFF_KIND];
@@ -138,6 +154,9 @@ wal_record_decode(const char *data, size_t len, WalMessage *msg)
 		return false;
 
 	data += WAL_RECORD_HEAD_BYTES;
+	memset(msg->sender, 0, MESSAGE_SENDER_BYTES);
+	memcpy(msg->sender, data, sender_len);
+	data += sender_len;
 	msg->topic = slice_make(data, topic_len);
 	msg->event = slice_make(data + topic_len, event_len);
 	msg->payload = slice_make(data + topic_len + event_len, payload_len);

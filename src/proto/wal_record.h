@@ -10,7 +10,7 @@
  *	  body   version u8 | kind u8 | flags u8 | event_len u8
  *			 | topic_len u16 | origin u16 | payload_len u32
  *			 | inserted_at i64 | id 16 bytes | top_xid u64 | number u32
- *			 | topic | event | payload
+ *			 | sender 16 bytes, if it has one | topic | event | payload
  *	  seal   32 bytes
  *
  * Integers are in host byte order: WAL only ever travels between machines of
@@ -26,10 +26,11 @@
 #include "proto/proto.h"
 
 #define WAL_RECORD_PREFIX "realtime"	/* of the logical message */
-#define WAL_RECORD_VERSION 2
+#define WAL_RECORD_VERSION 3
 #define WAL_RECORD_HEAD_BYTES 48
 #define WAL_RECORD_SEAL_BYTES 32
 #define MESSAGE_ID_BYTES 16
+#define MESSAGE_SENDER_BYTES 16
 
 typedef enum WalMessageKind
 {
@@ -40,14 +41,21 @@ typedef enum WalMessageKind
 								 * WAL, and all zero that the WAL gives */
 	WAL_MESSAGE_CHANGE = 4,		/* a row of a followed table has changed: the
 								 * payload is proto/change_record.h */
-	WAL_MESSAGE_TABLES_CHANGED = 5	/* which tables may be followed, or what they
+	WAL_MESSAGE_TABLES_CHANGED = 5, /* which tables may be followed, or what they
 									 * look like, has changed; all empty */
+	WAL_MESSAGE_WEBHOOKS = 6	/* deliveries to webhooks are due; all empty */
 } WalMessageKind;
 
 #define WAL_MESSAGE_PRIVATE 0x01	/* for the private room of the topic */
 #define WAL_MESSAGE_BINARY 0x02 /* payload is bytes, not JSON text */
 #define WAL_MESSAGE_WHOLE 0x04	/* of a cast: payload is the whole payload of
 								 * the Phoenix message, a JSON object */
+/* these of a broadcast only */
+#define WAL_MESSAGE_CHANNEL 0x08	/* published on a channel of realtime.channels:
+									 * its audience is counted */
+#define WAL_MESSAGE_USER 0x10	/* by a user, and not by the system */
+#define WAL_MESSAGE_SENDER 0x20 /* it is known which one */
+#define WAL_MESSAGE_UNSTORED 0x40	/* there is no row */
 
 /*
  * A decoded message; the slices point into the encoded body.
@@ -60,6 +68,8 @@ typedef struct WalMessage
 	uint64		top_xid;		/* full id of the top-level transaction */
 	int64		inserted_at;	/* microseconds since 2000-01-01 UTC */
 	uint8		id[MESSAGE_ID_BYTES];	/* realtime.messages.id; of a broadcast */
+	uint8		sender[MESSAGE_SENDER_BYTES];	/* realtime.messages.sender_id; zero
+											 * without WAL_MESSAGE_SENDER */
 	uint32		number;			/* among the broadcasts of its transaction, from
 								 * 1; 0 of any other kind */
 	/* of a broadcast or a cast; of a change the payload only; else empty */

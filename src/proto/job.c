@@ -32,8 +32,9 @@ typedef struct AuthoriseHead
 	uint32		headers_len;
 } AuthoriseHead;
 
-typedef struct PublishLengths
+typedef struct PublishHead
 {
+	uint32		is_broadcast;	/* 0 or 1 */
 	uint32		role_len;
 	uint32		sub_len;
 	uint32		channel_len;
@@ -41,7 +42,7 @@ typedef struct PublishLengths
 	uint32		headers_len;
 	uint32		event_len;
 	uint32		payload_len;
-} PublishLengths;
+} PublishHead;
 
 typedef struct CallHead
 {
@@ -303,16 +304,17 @@ job_decode_store(Slice body, StoreHead *head, WalMessage *message)
 bool
 job_encode_publish(Bytes *out, const PublishJob *job)
 {
-	PublishLengths lengths;
+	PublishHead head;
 
-	lengths.role_len = (uint32) job->role.len;
-	lengths.sub_len = (uint32) job->sub.len;
-	lengths.channel_len = (uint32) job->channel.len;
-	lengths.claims_len = (uint32) job->claims.len;
-	lengths.headers_len = (uint32) job->headers.len;
-	lengths.event_len = (uint32) job->event.len;
-	lengths.payload_len = (uint32) job->payload.len;
-	return bytes_append(out, &lengths, sizeof(lengths)) &&
+	head.is_broadcast = job->is_broadcast;
+	head.role_len = (uint32) job->role.len;
+	head.sub_len = (uint32) job->sub.len;
+	head.channel_len = (uint32) job->channel.len;
+	head.claims_len = (uint32) job->claims.len;
+	head.headers_len = (uint32) job->headers.len;
+	head.event_len = (uint32) job->event.len;
+	head.payload_len = (uint32) job->payload.len;
+	return bytes_append(out, &head, sizeof(head)) &&
 		bytes_append_slice(out, job->role) &&
 		bytes_append_slice(out, job->sub) &&
 		bytes_append_slice(out, job->channel) &&
@@ -328,16 +330,18 @@ job_encode_publish(Bytes *out, const PublishJob *job)
 bool
 job_decode_publish(Slice body, PublishJob *job)
 {
-	PublishLengths lengths;
+	PublishHead head;
 
-	return take_head(&body, &lengths, sizeof(lengths)) &&
-		take(&body, lengths.role_len, &job->role) &&
-		take(&body, lengths.sub_len, &job->sub) &&
-		take(&body, lengths.channel_len, &job->channel) &&
-		take(&body, lengths.claims_len, &job->claims) &&
-		take(&body, lengths.headers_len, &job->headers) &&
-		take(&body, lengths.event_len, &job->event) &&
-		take(&body, lengths.payload_len, &job->payload) &&
+	if (!take_head(&body, &head, sizeof(head)) || head.is_broadcast > 1)
+		return false;
+	job->is_broadcast = head.is_broadcast == 1;
+	return take(&body, head.role_len, &job->role) &&
+		take(&body, head.sub_len, &job->sub) &&
+		take(&body, head.channel_len, &job->channel) &&
+		take(&body, head.claims_len, &job->claims) &&
+		take(&body, head.headers_len, &job->headers) &&
+		take(&body, head.event_len, &job->event) &&
+		take(&body, head.payload_len, &job->payload) &&
 		body.len == 0 &&
 		job->role.len >= 1 && job->role.len <= ROLE_MAX_BYTES &&
 		job->channel.len >= 1 && job->channel.len <= TOPIC_MAX_BYTES &&

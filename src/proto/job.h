@@ -192,6 +192,7 @@ typedef struct PublishJob
 	Slice		headers;
 	Slice		event;
 	Slice		payload;		/* JSON that passed jslice_validate() */
+	bool		is_broadcast;	/* its type is "broadcast", and not "message" */
 } PublishJob;
 
 typedef enum PublishVerdict

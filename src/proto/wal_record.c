@@ -115,7 +115,8 @@ flags_fit(uint8 kind, uint8 flags)
 	if (kind == WAL_MESSAGE_CAST)
 		allowed |= WAL_MESSAGE_WHOLE;
 	if (kind == WAL_MESSAGE_BROADCAST)
-		allowed |= WAL_MESSAGE_CHANNEL | WAL_MESSAGE_USER | WAL_MESSAGE_SENDER | WAL_MESSAGE_UNSTORED;
+		allowed |= WAL_MESSAGE_CHANNEL | WAL_MESSAGE_USER | WAL_MESSAGE_SENDER |
+			WAL_MESSAGE_UNSTORED | WAL_MESSAGE_TYPE_BROADCAST;
 	return (flags & ~allowed) == 0;
 }
 

@@ -56,6 +56,8 @@ typedef enum WalMessageKind
 #define WAL_MESSAGE_USER 0x10	/* by a user, and not by the system */
 #define WAL_MESSAGE_SENDER 0x20 /* it is known which one */
 #define WAL_MESSAGE_UNSTORED 0x40	/* there is no row */
+#define WAL_MESSAGE_TYPE_BROADCAST 0x80 /* its type is "broadcast", and not
+										 * "message" */
 
 /*
  * A decoded message; the slices point into the encoded body.

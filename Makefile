@@ -7,7 +7,7 @@ MODULE_big = realtime
 HDRS = $(wildcard src/*.h src/*/*.h)
 PROTO_SRC = $(wildcard src/proto/*.c)
 MODULE_SRC = $(wildcard src/*.c src/api/*.c src/hub/*.c src/exec/*.c) $(PROTO_SRC)
-GATEWAY_SRC = $(wildcard src/gateway/*.c) $(PROTO_SRC)
+GATEWAY_SRC = $(wildcard src/gateway/*.c src/program/*.c) $(PROTO_SRC)
 SQL_PARTS = $(sort $(wildcard sql/*.sql))
 
 OBJS = $(MODULE_SRC:.c=.o)

@@ -32,11 +32,11 @@
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
 #include "gateway/joins.h"
-#include "gateway/loop.h"
 #include "gateway/refusals.h"
 #include "gateway/replies.h"
 #include "gateway/tracking.h"
 #include "gateway/write_queue.h"
+#include "program/loop.h"
 #include "proto/ws_frame.h"
 
 #define DISCONNECT_MESSAGE "Server requested disconnect"

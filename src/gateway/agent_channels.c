@@ -25,13 +25,13 @@
 
 #include "gateway/agent_answer.h"
 #include "gateway/agent_channels.h"
-#include "gateway/bus_link.h"
 #include "gateway/catch_up.h"
-#include "gateway/gw_jobs.h"
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
-#include "gateway/loop.h"
 #include "gateway/waiters.h"
+#include "program/bus_jobs.h"
+#include "program/bus_link.h"
+#include "program/loop.h"
 #include "proto/jslice.h"
 
 #define JOBS_MAX 1				/* at a time: meanwhile names gather, and other
@@ -484,7 +484,7 @@ ask(AgentName **names, uint32 count, Slice request)
 	call.function = CALL_CHECK_CHANNELS;
 	call.request = request;
 	if (job_encode_call(&job, &call))
-		asked = gw_jobs_ask(JOB_CALL, bytes_slice(&job), answered, batch);
+		asked = bus_jobs_ask(JOB_CALL, bytes_slice(&job), answered, batch);
 	bytes_free(&job);
 	if (asked)
 		njobs++;
@@ -522,7 +522,7 @@ ask_batch(void)
 void
 agent_channels_flush(void)
 {
-	while ((!dlist_is_empty(&to_ask) || ask_state) && njobs < JOBS_MAX && gw_jobs_room())
+	while ((!dlist_is_empty(&to_ask) || ask_state) && njobs < JOBS_MAX && bus_jobs_room())
 		ask_batch();
 }
 

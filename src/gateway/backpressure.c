@@ -53,11 +53,11 @@
 #include "proto/proto.h"
 
 #include "gateway/backpressure.h"
-#include "gateway/bus_link.h"
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
-#include "gateway/loop.h"
 #include "lib/ilist.h"
+#include "program/bus_link.h"
+#include "program/loop.h"
 
 #define TICK_MS 100
 #define PATIENCE_TICKS 5

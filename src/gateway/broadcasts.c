@@ -25,7 +25,6 @@
 #include "gateway/access.h"
 #include "gateway/agent_channels.h"
 #include "gateway/broadcasts.h"
-#include "gateway/bus_link.h"
 #include "gateway/conn_input.h"
 #include "gateway/fanout.h"
 #include "gateway/gw_histograms.h"
@@ -36,6 +35,7 @@
 #include "gateway/replies.h"
 #include "gateway/stores.h"
 #include "gateway/write_queue.h"
+#include "program/bus_link.h"
 
 /* A broadcast of a channel that is being stored. */
 struct Storing

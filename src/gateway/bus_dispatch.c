@@ -12,49 +12,32 @@
  */
 #include "proto/proto.h"
 
-#include <unistd.h>
-#include <fcntl.h>
-
 #include <openssl/crypto.h>
 
 #include "gateway/access.h"
 #include "gateway/agent_channels.h"
 #include "gateway/backpressure.h"
 #include "gateway/bus_dispatch.h"
-#include "gateway/bus_link.h"
 #include "gateway/change_delivery.h"
 #include "gateway/conn.h"
 #include "gateway/fanout.h"
 #include "gateway/gw_histograms.h"
-#include "gateway/gw_jobs.h"
 #include "gateway/gw_settings.h"
 #include "gateway/hub_report.h"
 #include "gateway/joins.h"
 #include "gateway/limits.h"
 #include "gateway/listener.h"
-#include "gateway/loop.h"
 #include "gateway/place.h"
 #include "gateway/presence_topics.h"
 #include "gateway/tracking.h"
+#include "program/bus_jobs.h"
+#include "program/bus_link.h"
+#include "program/life.h"
+#include "program/loop.h"
 #include "proto/ws_frame.h"
 
 static bool configured;			/* the first BUS_CONFIG came */
 static char shutdown_reason[WS_MAX_CONTROL];
-
-/*
- * From now on what we have to say goes over the bus.  stderr may be the pipe
- * of the logging collector, which has a protocol of its own.
- */
-static void
-silence_stderr(void)
-{
-	int			fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return;
-	dup2(fd, STDERR_FILENO);
-	close(fd);
-}
 
 /*
  * BUS_CONFIG, at the start and on every reload.  The secret in it is not left
@@ -73,7 +56,7 @@ take_config(Slice body)
 	place_set_epoch(hello.epoch);
 	access_settings_changed();
 	if (!configured)
-		silence_stderr();
+		life_silence_stderr();
 	configured = true;
 	listener_configure();
 	return true;
@@ -183,7 +166,7 @@ static bool
 take_result(Slice body)
 {
 	fanout_settle();
-	return gw_jobs_result(body);
+	return bus_jobs_result(body);
 }
 
 /*

@@ -41,10 +41,10 @@
 #include "gateway/held.h"
 #include "gateway/history_pages.h"
 #include "gateway/joins.h"
-#include "gateway/loop.h"
 #include "gateway/place.h"
 #include "gateway/refusals.h"
 #include "gateway/replies.h"
+#include "program/loop.h"
 
 #define QUEUE_PART 4			/* of max_send_queue: then a socket has enough */
 #define DEFAULT_REPLAY 25

@@ -24,8 +24,8 @@
 #include "common/hashfn.h"
 
 #include "gateway/change_audience.h"
-#include "gateway/loop.h"
 #include "gateway/replies.h"
+#include "program/loop.h"
 #include "proto/phoenix_shared.h"
 
 #define BUF_MAX (64 * 1024)		/* a buffer of several frames */

@@ -14,8 +14,8 @@
  */
 #include "proto/proto.h"
 
-#include "gateway/bus_link.h"
 #include "gateway/change_tables.h"
+#include "program/bus_link.h"
 
 static ChainTable tables;		/* of FollowedTable; the hash is the relid */
 static uint64 last_seq;

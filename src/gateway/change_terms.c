@@ -24,8 +24,8 @@
 #include "proto/proto.h"
 
 #include "gateway/change_terms.h"
-#include "gateway/gw_jobs.h"
 #include "gateway/topics.h"
+#include "program/bus_jobs.h"
 
 #define TERMS_MAX (256 * 1024 * 1024)	/* bytes of all of them */
 #define JOBS_MAX 32				/* with the executors at a time */
@@ -566,7 +566,7 @@ ask_now(Terms *terms)
 	terms->asking = true;
 	terms->asked++;
 	njobs++;
-	if (!gw_jobs_ask(JOB_SUBSCRIBE, slice_make(terms->question, terms->len), answered, terms))
+	if (!bus_jobs_ask(JOB_SUBSCRIBE, slice_make(terms->question, terms->len), answered, terms))
 		answered(JOB_UNAVAILABLE, slice_make(NULL, 0), terms);
 }
 
@@ -579,7 +579,7 @@ change_terms_flush(void)
 {
 	dlist_head	later = DLIST_STATIC_INIT(later);
 
-	while (!dlist_is_empty(&to_ask) && njobs < JOBS_MAX && gw_jobs_room())
+	while (!dlist_is_empty(&to_ask) && njobs < JOBS_MAX && bus_jobs_room())
 	{
 		Terms	   *terms = dlist_container(Terms, ask_node, dlist_pop_head_node(&to_ask));
 

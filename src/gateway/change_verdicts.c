@@ -20,8 +20,8 @@
 #include "common/hashfn.h"
 
 #include "gateway/change_verdicts.h"
-#include "gateway/gw_jobs.h"
 #include "gateway/gw_stats.h"
+#include "program/bus_jobs.h"
 
 #define KEPT_MAX (64 * 1024 * 1024) /* bytes of changes that are kept */
 #define KEPT_MARK (16 * 1024 * 1024)	/* from here on, others had better wait */
@@ -520,7 +520,7 @@ make_run(void)
 void
 change_verdicts_flush(void)
 {
-	while (!dlist_is_empty(&to_ask) && njobs < JOBS_MAX && gw_jobs_room())
+	while (!dlist_is_empty(&to_ask) && njobs < JOBS_MAX && bus_jobs_room())
 	{
 		VisibleRun *run = make_run();
 
@@ -529,7 +529,7 @@ change_verdicts_flush(void)
 		STAT_ADD(BUS_STAT_CHANGES_ASKED, (uint64) run->nchanges * run->nasks);
 		njobs++;
 		if (!encode_body(run) ||
-			!gw_jobs_ask(JOB_VISIBLE, bytes_slice(&body), answered, run))
+			!bus_jobs_ask(JOB_VISIBLE, bytes_slice(&body), answered, run))
 		{
 			njobs--;
 			finish_run(run, JOB_UNAVAILABLE, slice_make(NULL, 0));

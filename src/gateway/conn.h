@@ -12,11 +12,11 @@
 
 #include "gateway/backpressure.h"
 #include "gateway/dialect.h"
-#include "gateway/loop.h"
 #include "gateway/out_queue.h"
 #include "gateway/recv_buf.h"
 #include "gateway/stream.h"
 #include "gateway/timers.h"
+#include "program/loop.h"
 
 struct Channel;
 struct EventStream;

@@ -18,7 +18,7 @@
 #include "proto/proto.h"
 
 #include "gateway/deadlines.h"
-#include "gateway/loop.h"
+#include "program/loop.h"
 
 #define FIRST_CAP 64
 #define WALL_CHECK_MS 10000

@@ -24,8 +24,8 @@
 
 #include "gateway/decisions.h"
 #include "gateway/gw_histograms.h"
-#include "gateway/gw_jobs.h"
 #include "gateway/gw_stats.h"
+#include "program/bus_jobs.h"
 
 typedef struct Decision
 {
@@ -195,7 +195,7 @@ ask_now(Decision *decision)
 	waiters_begin(&decision->waiters);
 	decision->asked_at = measure_now();
 	if (encode(decision) &&
-		gw_jobs_ask(JOB_AUTHORISE, bytes_slice(&job), answered, decision))
+		bus_jobs_ask(JOB_AUTHORISE, bytes_slice(&job), answered, decision))
 		STAT_INC(BUS_STAT_AUTHORISATIONS);
 	else
 		tell(decision, JOB_UNAVAILABLE, 0);
@@ -208,7 +208,7 @@ ask_now(Decision *decision)
 void
 decisions_flush(void)
 {
-	while (!dlist_is_empty(&to_ask) && gw_jobs_room())
+	while (!dlist_is_empty(&to_ask) && bus_jobs_room())
 	{
 		Decision   *decision = dlist_container(Decision, ask_node,
 											   dlist_pop_head_node(&to_ask));

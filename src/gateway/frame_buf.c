@@ -13,7 +13,7 @@
 #include "proto/proto.h"
 
 #include "gateway/frame_buf.h"
-#include "gateway/loop.h"
+#include "program/loop.h"
 
 /*
  * Allocate an empty buffer.

@@ -16,15 +16,11 @@
 #include "proto/proto.h"
 
 #include <malloc.h>
-#include <signal.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include "gateway/access.h"
 #include "gateway/agent_channels.h"
 #include "gateway/bus_dispatch.h"
-#include "gateway/bus_link.h"
 #include "gateway/catch_up.h"
 #include "gateway/change_delivery.h"
 #include "gateway/conn.h"
@@ -37,12 +33,14 @@
 #include "gateway/identities.h"
 #include "gateway/limits.h"
 #include "gateway/listener.h"
-#include "gateway/loop.h"
 #include "gateway/presence.h"
 #include "gateway/presence_topics.h"
 #include "gateway/publishers.h"
 #include "gateway/stores.h"
 #include "gateway/topics.h"
+#include "program/bus_link.h"
+#include "program/life.h"
+#include "program/loop.h"
 #include "proto/ws_frame.h"
 
 #define SHUTDOWN_GRACE_MS 300	/* for clients to take their close frames */
@@ -50,28 +48,9 @@
 #define TRIM_CROWD 1000			/* clients that are worth a malloc_trim() */
 #define TRIM_DELAY_MS 1000		/* for what they had to be freed */
 
-static volatile sig_atomic_t got_sigterm;
 static bool bus_lost;
 static int64 trim_at = LOOP_NEVER;	/* set when memory may be given back */
 static int64 end_at = LOOP_NEVER;	/* set when the shutdown began */
-
-/*
- * Only note it: the loop looks after every sleep.
- */
-static void
-handle_sigterm(int signo)
-{
-	got_sigterm = 1;
-}
-
-/*
- * The hub has died: see BUS_DEATH_SIGNAL.
- */
-static void
-handle_hub_death(int signo)
-{
-	_exit(1);
-}
 
 /*
  * The hub is gone, or what is there is no hub.
@@ -80,26 +59,6 @@ static void
 handle_bus_lost(const char *why)
 {
 	bus_lost = true;
-}
-
-/*
- * SIGTERM is let through only while the loop sleeps.
- */
-static void
-set_up_signals(void)
-{
-	struct sigaction action = {0};
-	sigset_t	blocked;
-
-	sigemptyset(&blocked);
-	sigaddset(&blocked, SIGTERM);
-	sigprocmask(SIG_BLOCK, &blocked, NULL);
-	action.sa_handler = handle_sigterm;
-	sigaction(SIGTERM, &action, NULL);
-	action.sa_handler = SIG_IGN;
-	sigaction(SIGPIPE, &action, NULL);
-	action.sa_handler = handle_hub_death;
-	sigaction(BUS_DEATH_SIGNAL, &action, NULL);
 }
 
 /*
@@ -125,7 +84,7 @@ check_shutdown(void)
 {
 	const char *reason = bus_dispatch_shutdown_reason();
 
-	if (end_at != LOOP_NEVER || !(got_sigterm || bus_lost || reason != NULL))
+	if (end_at != LOOP_NEVER || !(life_is_over() || bus_lost || reason != NULL))
 		return;
 	end_at = loop_now + SHUTDOWN_GRACE_MS;
 	listener_close();
@@ -224,8 +183,7 @@ main(int argc, char **argv)
 	};
 
 	/* an orphan would keep its share of the new connections */
-	set_up_signals();
-	prctl(PR_SET_PDEATHSIG, BUS_DEATH_SIGNAL);
+	life_begin();
 	raise_fd_limit();
 	if (!loop_init() || !bus_link_open(&handlers))
 	{

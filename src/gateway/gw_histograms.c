@@ -16,8 +16,8 @@
 
 #include <time.h>
 
-#include "gateway/bus_link.h"
 #include "gateway/gw_histograms.h"
+#include "program/bus_link.h"
 
 #define PG_EPOCH_SECONDS INT64CONST(946684800)	/* 2000-01-01, Unix time */
 

@@ -16,8 +16,8 @@
 
 #include <openssl/crypto.h>
 
-#include "gateway/bus_link.h"
 #include "gateway/gw_settings.h"
+#include "program/bus_link.h"
 
 GwSettings	gw_settings = {
 	.port = 4000,

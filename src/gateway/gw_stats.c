@@ -14,10 +14,10 @@
  */
 #include "proto/proto.h"
 
-#include "gateway/bus_link.h"
 #include "gateway/gw_histograms.h"
 #include "gateway/gw_stats.h"
-#include "gateway/loop.h"
+#include "program/bus_link.h"
+#include "program/loop.h"
 
 #define REPORT_INTERVAL_MS 1000
 

@@ -20,10 +20,10 @@
 
 #include "common/hashfn.h"
 
-#include "gateway/gw_jobs.h"
 #include "gateway/gw_stats.h"
 #include "gateway/history_pages.h"
 #include "gateway/message_frame.h"
+#include "program/bus_jobs.h"
 #include "proto/chain_table.h"
 
 #define IN_FLIGHT_MAX 8
@@ -167,7 +167,7 @@ ask_now(HistoryPage *page)
 	waiters_begin(&page->waiters);
 	scratch.len = 0;
 	if (job_encode_history(&scratch, &job) &&
-		gw_jobs_ask(JOB_HISTORY, bytes_slice(&scratch), answered, page))
+		bus_jobs_ask(JOB_HISTORY, bytes_slice(&scratch), answered, page))
 	{
 		in_flight++;
 		STAT_INC(BUS_STAT_HISTORY_PAGES);
@@ -184,7 +184,7 @@ ask_now(HistoryPage *page)
 void
 history_pages_flush(void)
 {
-	while (!dlist_is_empty(&to_ask) && in_flight < IN_FLIGHT_MAX && gw_jobs_room())
+	while (!dlist_is_empty(&to_ask) && in_flight < IN_FLIGHT_MAX && bus_jobs_room())
 	{
 		HistoryPage *page = dlist_container(HistoryPage, ask_node,
 											dlist_pop_head_node(&to_ask));

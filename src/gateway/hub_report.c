@@ -17,11 +17,11 @@
  */
 #include "proto/proto.h"
 
-#include "gateway/bus_link.h"
 #include "gateway/gw_stats.h"
 #include "gateway/hub_report.h"
-#include "gateway/loop.h"
 #include "lib/ilist.h"
+#include "program/bus_link.h"
+#include "program/loop.h"
 
 #define RECENT_MS 1000
 

@@ -22,7 +22,7 @@
 
 #include "gateway/gw_stats.h"
 #include "gateway/identities.h"
-#include "gateway/loop.h"
+#include "program/loop.h"
 #include "proto/jslice.h"
 
 #define OPAQUE_PREFIX "sb_"		/* of keys that are no tokens */

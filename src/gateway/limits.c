@@ -21,11 +21,11 @@
  */
 #include "proto/proto.h"
 
-#include "gateway/bus_link.h"
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
 #include "gateway/limits.h"
-#include "gateway/loop.h"
+#include "program/bus_link.h"
+#include "program/loop.h"
 #include "proto/rate_window.h"
 
 #define REPORT_INTERVAL_MS 50

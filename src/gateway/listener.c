@@ -29,13 +29,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "gateway/bus_link.h"
 #include "gateway/conn.h"
 #include "gateway/conn_input.h"
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
 #include "gateway/listener.h"
-#include "gateway/loop.h"
+#include "program/bus_link.h"
+#include "program/loop.h"
 #include "proto/bytes.h"
 
 #define SEPARATORS ", \t\n\""	/* between names, as GUC lists have them */

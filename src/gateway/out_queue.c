@@ -13,8 +13,8 @@
  */
 #include "proto/proto.h"
 
-#include "gateway/loop.h"
 #include "gateway/out_queue.h"
+#include "program/loop.h"
 
 #define FIRST_RING 4			/* runs; a power of two, like every size */
 #define OWN_BUF_BYTES 232		/* least capacity of a buffer for replies */

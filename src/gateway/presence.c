@@ -18,10 +18,10 @@
  */
 #include "proto/proto.h"
 
-#include "gateway/bus_link.h"
 #include "gateway/channels.h"
 #include "gateway/presence.h"
 #include "gateway/presence_topics.h"
+#include "program/bus_link.h"
 #include "proto/chain_table.h"
 
 #define UUID_BYTES 16

@@ -29,11 +29,11 @@
  */
 #include "proto/proto.h"
 
-#include "gateway/bus_link.h"
 #include "gateway/channels.h"
 #include "gateway/gw_stats.h"
 #include "gateway/presence_replica.h"
 #include "gateway/presence_topics.h"
+#include "program/bus_link.h"
 #include "proto/chain_table.h"
 #include "proto/phoenix_shared.h"
 #include "proto/ws_frame.h"

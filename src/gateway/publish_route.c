@@ -19,9 +19,9 @@
 
 #include <openssl/evp.h>
 
-#include "gateway/gw_jobs.h"
 #include "gateway/gw_stats.h"
 #include "gateway/publish_route.h"
+#include "program/bus_jobs.h"
 #include "proto/jslice.h"
 
 #define BODY_MAX (16 * 1024)
@@ -90,7 +90,7 @@ ask(const HttpRequest *req, Slice body, JobHandler answered, HttpExchange *excha
 		call.function = CALL_REALTIME_PUBLISH;
 		call.request = bytes_slice(&request);
 		asked = job_encode_call(&job, &call) &&
-			gw_jobs_ask(JOB_CALL, bytes_slice(&job), answered, exchange);
+			bus_jobs_ask(JOB_CALL, bytes_slice(&job), answered, exchange);
 	}
 	bytes_free(&request);
 	bytes_free(&job);

@@ -29,10 +29,10 @@
 #include "proto/proto.h"
 
 #include "gateway/backpressure.h"
-#include "gateway/bus_link.h"
 #include "gateway/gw_settings.h"
-#include "gateway/loop.h"
 #include "gateway/publishers.h"
+#include "program/bus_link.h"
+#include "program/loop.h"
 
 #define HOLD_MAX_MS 2000
 #define TURN_PART 4				/* of max_send_queue */

@@ -12,8 +12,8 @@
  */
 #include "proto/proto.h"
 
-#include "gateway/loop.h"
 #include "gateway/refusals.h"
+#include "program/loop.h"
 
 typedef struct TokenText
 {

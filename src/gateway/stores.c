@@ -20,10 +20,10 @@
 #include "common/hashfn.h"
 #include "lib/ilist.h"
 
-#include "gateway/gw_jobs.h"
 #include "gateway/gw_stats.h"
-#include "gateway/loop.h"
 #include "gateway/stores.h"
+#include "program/bus_jobs.h"
+#include "program/loop.h"
 #include "proto/chain_table.h"
 #include "proto/uuid.h"
 
@@ -138,7 +138,7 @@ store_begin(const WalMessage *message, uint32 ttl, const Channel *sender,
 		return NULL;
 	}
 	memcpy(stored.id, store->id, MESSAGE_ID_BYTES);
-	asked = encode(&stored, ttl) && gw_jobs_ask(JOB_STORE, bytes_slice(&job), answered, store);
+	asked = encode(&stored, ttl) && bus_jobs_ask(JOB_STORE, bytes_slice(&job), answered, store);
 	bytes_free(&job);
 	if (!asked)
 	{

@@ -15,8 +15,8 @@
  */
 #include "proto/proto.h"
 
-#include "gateway/loop.h"
 #include "gateway/timers.h"
+#include "program/loop.h"
 
 static dlist_head lists[TIMER_KINDS];
 

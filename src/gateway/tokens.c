@@ -16,10 +16,10 @@
  */
 #include "proto/proto.h"
 
-#include "gateway/bus_link.h"
 #include "gateway/gw_settings.h"
-#include "gateway/loop.h"
 #include "gateway/tokens.h"
+#include "program/bus_link.h"
+#include "program/loop.h"
 
 #define LEEWAY_SECONDS 30		/* that the clock of an issuer may be ahead */
 #define KID_SHOWN_MAX 64		/* bytes of a kid in the log */

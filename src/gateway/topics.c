@@ -25,10 +25,10 @@
 #include "common/hashfn.h"
 
 #include "gateway/agent_channels.h"
-#include "gateway/bus_link.h"
 #include "gateway/gw_stats.h"
 #include "gateway/held.h"
 #include "gateway/topics.h"
+#include "program/bus_link.h"
 
 #define FIRST_BUCKETS 1024		/* a power of two, like every size */
 #define FIRST_MEMBERS 4

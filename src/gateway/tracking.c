@@ -22,11 +22,11 @@
 #include "gateway/agent_channels.h"
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
-#include "gateway/loop.h"
 #include "gateway/presence.h"
 #include "gateway/replies.h"
 #include "gateway/tracking.h"
 #include "gateway/write_queue.h"
+#include "program/loop.h"
 
 static Bytes name;				/* of the event at hand */
 

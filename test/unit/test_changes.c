@@ -17,12 +17,12 @@
 #include "gateway/change_delivery.h"
 #include "gateway/changes.h"
 #include "gateway/fanout.h"
-#include "gateway/gw_jobs.h"
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
 #include "gateway/joins.h"
 #include "gateway/refusals.h"
 #include "gateway/replies.h"
+#include "program/bus_jobs.h"
 #include "proto/change_job.h"
 #include "proto/jslice.h"
 
@@ -65,7 +65,7 @@ static Client clients[MAX_CLIENTS];
 static int	nclients;
 static Asked questions[MAX_JOBS];
 static int	nquestions;
-static bool full_bus;			/* gw_jobs_room() */
+static bool full_bus;			/* bus_jobs_room() */
 static uint64 follow_seq[2];	/* of OPEN_TABLE, SECURE_TABLE; 0 = not followed */
 static int	unfollowed;
 static bool gone;				/* the tables do not exist any more */
@@ -79,13 +79,13 @@ int64		loop_now = 1;
 
 /* What the modules under test need of others. */
 bool
-gw_jobs_room(void)
+bus_jobs_room(void)
 {
 	return !full_bus;
 }
 
 bool
-gw_jobs_ask(JobKind kind, Slice body, JobHandler handler, void *arg)
+bus_jobs_ask(JobKind kind, Slice body, JobHandler handler, void *arg)
 {
 	Asked   *question = &questions[nquestions++];
 

@@ -10,7 +10,7 @@
 #include "tap.h"
 
 #include "gateway/deadlines.h"
-#include "gateway/loop.h"
+#include "program/loop.h"
 
 #define THINGS 300
 #define STEPS 100000

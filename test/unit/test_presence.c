@@ -21,11 +21,11 @@
 
 #include <limits.h>
 
-#include "gateway/bus_link.h"
 #include "gateway/channels.h"
 #include "gateway/presence.h"
 #include "gateway/presence_topics.h"
 #include "hub/presence_store.h"
+#include "program/bus_link.h"
 #include "proto/ws_frame.h"
 
 #define MEMBERS 24				/* channels of this gateway, and of the other */

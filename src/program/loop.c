@@ -1,16 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * loop.c
- *	  The one place where the gateway sleeps.
+ *	  The one place where a program sleeps.
  *
  * A thin layer over epoll, level-triggered: who leaves input behind is called
  * again in the next turn, so every reader may cap its work per turn.  Nothing
  * here knows what the descriptors are.
  *
- * SIGTERM is blocked except during the sleep (gateway_main.c), so there is no
+ * SIGTERM is blocked except during the sleep (life.c), so there is no
  * moment between looking at its flag and sleeping in which it could get lost.
  *
- * src/gateway/loop.c
+ * src/program/loop.c
  *
  *-------------------------------------------------------------------------
  */
@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "gateway/loop.h"
+#include "program/loop.h"
 
 #define EVENTS_PER_TURN 1024
 

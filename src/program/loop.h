@@ -1,9 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * loop.h
- *	  The one place where the gateway sleeps.
+ *	  The one place where a program sleeps.
  *
- * src/gateway/loop.h
+ * src/program/loop.h
  *
  *-------------------------------------------------------------------------
  */

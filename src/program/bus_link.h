@@ -1,9 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * bus_link.h
- *	  The gateway's end of the bus to the hub.
+ *	  A program's end of the bus to the hub.
  *
- * src/gateway/bus_link.h
+ * src/program/bus_link.h
  *
  *-------------------------------------------------------------------------
  */

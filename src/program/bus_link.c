@@ -1,16 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * bus_link.c
- *	  The gateway's end of the bus to the hub.
+ *	  A program's end of the bus to the hub.
  *
  * One recv() of at most READ_CHUNK bytes per turn: when sockets are slow or
  * the CPU is short, that is what makes the bus fill up and the hub wait in
  * turn, with nothing piling up in between but the WAL.  Only a frame that is
  * larger gets a larger buffer, for as long as it takes.
  *
- * What frames mean is bus_dispatch.c's affair.
+ * What frames mean is their owner's affair.
  *
- * src/gateway/bus_link.c
+ * src/program/bus_link.c
  *
  *-------------------------------------------------------------------------
  */
@@ -21,8 +21,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "gateway/bus_link.h"
-#include "gateway/loop.h"
+#include "program/bus_link.h"
+#include "program/loop.h"
 #include "proto/bytes.h"
 
 #define READ_CHUNK (256 * 1024)

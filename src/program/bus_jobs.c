@@ -1,23 +1,23 @@
 /*-------------------------------------------------------------------------
  *
- * gw_jobs.c
- *	  What the gateway has asked the executors, and who waits for it.
+ * bus_jobs.c
+ *	  What a program has asked the executors, and who waits for it.
  *
- * The gateway never waits for SQL: it sends a job over the bus and goes on,
+ * A program never waits for SQL: it sends a job over the bus and goes on,
  * and the result finds its way back by the job's id.  How many jobs may wait,
  * and for how long, is the hub's affair, which answers every one of them.
  *
  * Whoever asks must be there when the answer comes, whatever has become of the
  * client; there is no way to take a question back.
  *
- * src/gateway/gw_jobs.c
+ * src/program/bus_jobs.c
  *
  *-------------------------------------------------------------------------
  */
 #include "proto/proto.h"
 
-#include "gateway/bus_link.h"
-#include "gateway/gw_jobs.h"
+#include "program/bus_jobs.h"
+#include "program/bus_link.h"
 #include "proto/chain_table.h"
 #include "proto/change_job.h"
 
@@ -36,7 +36,7 @@ static uint64 last_id;
  * May another job be put on the bus?
  */
 bool
-gw_jobs_room(void)
+bus_jobs_room(void)
 {
 	return bus_queued() < BUS_OUT_MARK;
 }
@@ -45,13 +45,13 @@ gw_jobs_room(void)
  * Put a job on the bus.
  */
 bool
-gw_jobs_ask(JobKind kind, Slice body, JobHandler handler, void *arg)
+bus_jobs_ask(JobKind kind, Slice body, JobHandler handler, void *arg)
 {
 	BusJob		head = {0};
 	Job		   *job;
 
 	Assert(body.len <= STORE_MAX_BODY);
-	if (!gw_jobs_room())
+	if (!bus_jobs_room())
 		return false;
 	job = malloc(sizeof(Job));
 	if (job == NULL)
@@ -91,7 +91,7 @@ take_job(uint64 id)
  * Hand a result to whoever waits for it.
  */
 bool
-gw_jobs_result(Slice frame)
+bus_jobs_result(Slice frame)
 {
 	BusResult	result;
 	Slice		body;

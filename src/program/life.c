@@ -1,0 +1,86 @@
+/*-------------------------------------------------------------------------
+ *
+ * life.c
+ *	  How a program of the hub begins, and what tells it to end.
+ *
+ * SIGTERM asks for an orderly end.  It is let through only while the loop sleeps
+ * (loop.c), so that a look at its flag after every sleep misses none.  The death
+ * of the hub ends the program at once; what comes first, the signal or the end
+ * of the bus, is up to the kernel.
+ *
+ * src/program/life.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "program/life.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "proto/bus_frame.h"
+
+static volatile sig_atomic_t got_sigterm;
+
+/*
+ * Only note it.
+ */
+static void
+handle_sigterm(int signo)
+{
+	got_sigterm = 1;
+}
+
+/*
+ * The hub has died: see BUS_DEATH_SIGNAL.
+ */
+static void
+handle_hub_death(int signo)
+{
+	_exit(1);
+}
+
+/*
+ * Set up the signals.
+ */
+void
+life_begin(void)
+{
+	struct sigaction action = {0};
+	sigset_t	blocked;
+
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGTERM);
+	sigprocmask(SIG_BLOCK, &blocked, NULL);
+	action.sa_handler = handle_sigterm;
+	sigaction(SIGTERM, &action, NULL);
+	action.sa_handler = SIG_IGN;
+	sigaction(SIGPIPE, &action, NULL);
+	action.sa_handler = handle_hub_death;
+	sigaction(BUS_DEATH_SIGNAL, &action, NULL);
+	prctl(PR_SET_PDEATHSIG, BUS_DEATH_SIGNAL);
+}
+
+/*
+ * Has SIGTERM come?
+ */
+bool
+life_is_over(void)
+{
+	return got_sigterm != 0;
+}
+
+/*
+ * Nothing goes to stderr any more.
+ */
+void
+life_silence_stderr(void)
+{
+	int			fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	dup2(fd, STDERR_FILENO);
+	close(fd);
+}

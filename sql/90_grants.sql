@@ -24,6 +24,7 @@ BEGIN
 		WHERE (o.function, o.grantee) NOT IN (
 			('realtime.status()'::regprocedure, 'pg_monitor'::regrole),
 			('realtime.check_channels(jsonb)'::regprocedure, 'realtime_executor'::regrole),
+			('realtime.check_api_key(jsonb)'::regprocedure, 'realtime_executor'::regrole),
 			('realtime.http_realtime_publish(jsonb)'::regprocedure, 'realtime_executor'::regrole))
 	LOOP
 		EXECUTE command;

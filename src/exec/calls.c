@@ -17,6 +17,7 @@
  */
 #include "postgres.h"
 
+#include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -31,33 +32,50 @@
 /* What the hub takes from an executor, less what goes with it. */
 #define MAX_REPLY_BYTES (CALL_MAX_BODY - 64)
 
-#define LAST_FUNCTION CALL_CHECK_CHANNELS
+typedef enum CallAccess
+{
+	CALL_READS,
+	CALL_NOTES,					/* reads; notes when a key was used, unless on a
+								 * standby */
+	CALL_WRITES
+} CallAccess;
 
-#define CALL_COMMAND(name) "SELECT r.status, r.body FROM realtime." name "($1) r"
-
-static const struct
+/* One that has no name does not exist. */
+typedef struct CallTarget
 {
 	const char *name;
 	const char *command;
-	bool		writes;
-}			functions[LAST_FUNCTION + 1] = {
-	[CALL_REALTIME_PUBLISH] = {
-		"http_realtime_publish", CALL_COMMAND("http_realtime_publish"), true
-	},
-	[CALL_CHECK_CHANNELS] = {
-		"check_channels", CALL_COMMAND("check_channels"), false
-	},
+	CallAccess	access;
+} CallTarget;
+
+#define CALL_TARGET(name, access) \
+	{name, "SELECT r.status, r.body FROM realtime." name "($1) r", access}
+
+static const CallTarget functions[CALL_FUNCTIONS] = {
+	[CALL_REALTIME_PUBLISH] = CALL_TARGET("http_realtime_publish", CALL_WRITES),
+	[CALL_CHECK_CHANNELS] = CALL_TARGET("check_channels", CALL_READS),
+	[CALL_CHECK_API_KEY] = CALL_TARGET("check_api_key", CALL_NOTES),
 };
 
 /*
- * Does the function write?
+ * Does the function write here?
+ */
+static bool
+target_writes(const CallTarget *target)
+{
+	return target->access == CALL_WRITES ||
+		(target->access == CALL_NOTES && !RecoveryInProgress());
+}
+
+/*
+ * Does the function of a call?
  */
 bool
 call_writes(Slice body)
 {
 	CallJob		job;
 
-	return job_decode_call(body, &job) && functions[job.function].writes;
+	return job_decode_call(body, &job) && target_writes(&functions[job.function]);
 }
 
 /*
@@ -66,7 +84,7 @@ call_writes(Slice body)
 static SPIPlanPtr
 call_plan(CallFunction function)
 {
-	static SPIPlanPtr plans[LAST_FUNCTION + 1];
+	static SPIPlanPtr plans[CALL_FUNCTIONS];
 	Oid			type = JSONBOID;
 
 	if (plans[function] == NULL)
@@ -137,6 +155,7 @@ JobOutcome
 call_function(Slice body, Bytes *answer)
 {
 	CallJob		job;
+	const CallTarget *target;
 	Datum		request;
 	Oid			save_user;
 	int			save_context;
@@ -146,7 +165,8 @@ call_function(Slice body, Bytes *answer)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROTOCOL_VIOLATION),
 				 errmsg("the call is malformed")));
-	if (!OidIsValid(extension_function(functions[job.function].name, JSONBOID)))
+	target = &functions[job.function];
+	if (target->name == NULL || !OidIsValid(extension_function(target->name, JSONBOID)))
 		return JOB_UNAVAILABLE;
 	request = request_value(job.request);
 
@@ -154,7 +174,7 @@ call_function(Slice body, Bytes *answer)
 	SetUserIdAndSecContext(save_user, SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 	SPI_connect();
 	rc = SPI_execute_plan(call_plan((CallFunction) job.function), &request, NULL,
-						  !functions[job.function].writes, 0);
+						  !target_writes(target), 0);
 	if (rc != SPI_OK_SELECT)
 		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(rc));
 	read_result(answer);

@@ -8,6 +8,9 @@
  * allowed, else the one that asks if it is on the list.  Cookies are never
  * looked at, so nothing is gained by lying about it.
  *
+ * InsForge's clients may send their requests with credentials, which browsers
+ * allow only where the answer names the very origin (insforge-oaura.md 1.10).
+ *
  * src/gateway/http_answer.c
  *
  *-------------------------------------------------------------------------
@@ -56,11 +59,11 @@ send_response(Conn *conn, bool close)
  * Append what lets a page of the request's origin read the answer.
  */
 static void
-append_cors(Bytes *out, const HttpRequest *req)
+append_cors(Bytes *out, const HttpRequest *req, bool credentials)
 {
 	const Slice *origin = http_header(req, "Origin");
 
-	if (gw_settings.allowed_origins != NULL &&
+	if (!credentials && gw_settings.allowed_origins != NULL &&
 		strcmp(gw_settings.allowed_origins, "*") == 0)
 	{
 		bytes_append_cstr(out, "Access-Control-Allow-Origin: *\r\n");
@@ -72,6 +75,9 @@ append_cors(Bytes *out, const HttpRequest *req)
 		bytes_append_cstr(out, "Access-Control-Allow-Origin: ");
 		bytes_append_slice(out, *origin);
 		bytes_append_cstr(out, "\r\n");
+		if (credentials)
+			bytes_append_cstr(out, "Access-Control-Allow-Credentials: true\r\n"
+							  "Access-Control-Expose-Headers: Content-Range, Preference-Applied\r\n");
 	}
 	bytes_append_cstr(out, "Vary: Origin\r\n");
 }
@@ -85,7 +91,7 @@ gather_headers(const HttpRequest *req, HttpReaders readers, const char *headers)
 	headers_text.len = 0;
 	if (readers == HTTP_SAME_ORIGIN)
 		return headers;
-	append_cors(&headers_text, req);
+	append_cors(&headers_text, req, readers == HTTP_CREDENTIALED_ORIGINS);
 	if (headers != NULL)
 		bytes_append_cstr(&headers_text, headers);
 	bytes_append_byte(&headers_text, '\0');
@@ -183,4 +189,30 @@ http_answer_preflight(Conn *conn, const HttpRequest *req, const char *methods)
 			 "Access-Control-Allow-Headers: authorization, x-client-info, apikey, x-api-key, content-type, last-event-id\r\n"
 			 "Access-Control-Max-Age: %d\r\n", methods, PREFLIGHT_SECONDS);
 	http_answer(conn, req, HTTP_ALLOWED_ORIGINS, 204, slice_make(NULL, 0), headers);
+}
+
+/*
+ * Whatever the page wants to send.  What it asks for is echoed, because
+ * browsers take no "*" for requests with credentials.
+ */
+void
+http_answer_preflight_all(Conn *conn, const HttpRequest *req)
+{
+	const Slice *asked = http_header(req, "Access-Control-Request-Headers");
+	Bytes		headers;
+
+	bytes_init(&headers);
+	bytes_append_cstr(&headers, "Access-Control-Allow-Methods: GET,HEAD,PUT,PATCH,POST,DELETE\r\n");
+	if (asked != NULL)
+	{
+		bytes_append_cstr(&headers, "Access-Control-Allow-Headers: ");
+		bytes_append_slice(&headers, *asked);
+		bytes_append_cstr(&headers, "\r\nVary: Access-Control-Request-Headers\r\n");
+	}
+	bytes_printf(&headers, "Access-Control-Max-Age: %d\r\n", PREFLIGHT_SECONDS);
+	if (bytes_append_byte(&headers, '\0'))
+		http_answer(conn, req, HTTP_CREDENTIALED_ORIGINS, 204, slice_make(NULL, 0), headers.data);
+	else
+		conn_abort(conn);
+	bytes_free(&headers);
 }

@@ -18,8 +18,9 @@
 /* Who may read an answer in a browser. */
 typedef enum HttpReaders
 {
-	HTTP_SAME_ORIGIN,			/* pages of this server */
-	HTTP_ALLOWED_ORIGINS		/* and those of realtime.allowed_origins */
+	HTTP_ALLOWED_ORIGINS,		/* pages of realtime.allowed_origins */
+	HTTP_CREDENTIALED_ORIGINS,	/* these, also by requests with credentials */
+	HTTP_SAME_ORIGIN			/* pages of this server alone */
 } HttpReaders;
 
 /*
@@ -56,5 +57,8 @@ extern void http_refuse(Conn *conn, int status, const char *error, const char *h
 
 /* Answer the preflight of a browser, for a path that takes these methods. */
 extern void http_answer_preflight(Conn *conn, const HttpRequest *req, const char *methods);
+
+/* The same where all methods and headers may be sent, with credentials. */
+extern void http_answer_preflight_all(Conn *conn, const HttpRequest *req);
 
 #endif							/* REALTIME_HTTP_ANSWER_H */

@@ -25,7 +25,6 @@
 #include "proto/proto.h"
 
 #include "gateway/conn_input.h"
-#include "gateway/http_answer.h"
 #include "gateway/http_exchange.h"
 #include "proto/http_chunked.h"
 
@@ -114,12 +113,30 @@ handle(HttpExchange *exchange)
 }
 
 /*
- * Who may read the answers of a route?
+ * Write the body of an error as its route has them.
  */
-static HttpReaders
-readers_of(const HttpBodyRoute *route)
+static void
+write_error(Bytes *out, const HttpBodyRoute *route, int status, const char *text)
 {
-	return route->same_origin ? HTTP_SAME_ORIGIN : HTTP_ALLOWED_ORIGINS;
+	bytes_init(out);
+	if (route->write_error != NULL)
+		route->write_error(out, status, text);
+	else
+		bytes_printf(out, "%s%s\"}", route->error_prefix, text);
+}
+
+/*
+ * Refuse a request whose body has not been read, or not to its end.
+ */
+void
+http_exchange_refuse(Conn *conn, const HttpRequest *req, const HttpBodyRoute *route,
+					 int status, const char *text, const char *headers)
+{
+	Bytes		body;
+
+	write_error(&body, route, status, text);
+	http_answer(conn, req, route->readers, status, bytes_slice(&body), headers);
+	bytes_free(&body);
 }
 
 /*
@@ -159,8 +176,7 @@ http_exchange_begin(Conn *conn, const HttpRequest *req, Slice head, const HttpBo
 	status = judge_body(req, route->body_max, &error);
 	if (status != 0)
 	{
-		http_answer_error(conn, req, readers_of(route), status,
-						  route->error_prefix, error, NULL);
+		http_exchange_refuse(conn, req, route, status, error, NULL);
 		return;
 	}
 	exchange = calloc(1, offsetof(HttpExchange, head) + head.len);
@@ -206,8 +222,7 @@ refuse_body(HttpExchange *exchange, int status, const char *error)
 	HttpRequest req;
 
 	parse_head(exchange, &req);
-	http_answer_error(exchange->conn, &req, readers_of(exchange->route), status,
-					  exchange->route->error_prefix, error, NULL);
+	http_exchange_refuse(exchange->conn, &req, exchange->route, status, error, NULL);
 	free_exchange(exchange);
 }
 
@@ -265,7 +280,7 @@ http_exchange_answer_as(HttpExchange *exchange, int status, const char *type, Sl
 	if (conn != NULL)
 	{
 		parse_read(exchange, &req);
-		http_answer_as(conn, &req, readers_of(exchange->route), status, type, body, headers);
+		http_answer_as(conn, &req, exchange->route->readers, status, type, body, headers);
 	}
 	free_exchange(exchange);
 	if (conn != NULL && deferred)
@@ -287,10 +302,11 @@ http_exchange_answer(HttpExchange *exchange, int status, Slice body, const char 
 void
 http_exchange_error(HttpExchange *exchange, int status, const char *text, const char *headers)
 {
-	char		body[256];
+	Bytes		body;
 
-	snprintf(body, sizeof(body), "%s%s\"}", exchange->route->error_prefix, text);
-	http_exchange_answer(exchange, status, slice_make(body, strlen(body)), headers);
+	write_error(&body, exchange->route, status, text);
+	http_exchange_answer(exchange, status, bytes_slice(&body), headers);
+	bytes_free(&body);
 }
 
 /*

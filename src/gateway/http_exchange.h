@@ -11,6 +11,7 @@
 #define REALTIME_HTTP_EXCHANGE_H
 
 #include "gateway/conn.h"
+#include "gateway/http_answer.h"
 #include "proto/http_request.h"
 
 typedef struct HttpExchange HttpExchange;
@@ -26,6 +27,9 @@ typedef void (*HttpBodyHandler) (HttpExchange *exchange, const HttpRequest *req,
  */
 typedef bool (*HttpAdmission) (Conn *conn, const HttpRequest *req);
 
+/* Append the body of an error; text needs no escapes. */
+typedef void (*HttpErrorWriter) (Bytes *out, int status, const char *text);
+
 /* What is done with the requests of a path. */
 typedef struct HttpBodyRoute
 {
@@ -33,7 +37,8 @@ typedef struct HttpBodyRoute
 	HttpBodyHandler handler;
 	size_t		body_max;		/* bytes; more is answered with 413 */
 	const char *error_prefix;	/* of its errors, as in http_answer_error() */
-	bool		same_origin;	/* answers are for pages of this server alone */
+	HttpErrorWriter write_error;	/* or how to write them */
+	HttpReaders readers;		/* of its answers */
 } HttpBodyRoute;
 
 /* A head has come: read its body, or refuse that. */
@@ -69,6 +74,10 @@ extern Conn *http_exchange_conn(const HttpExchange *exchange);
  * is gone with that.  The connection reads nothing until it is resumed.
  */
 extern void http_exchange_stream(HttpExchange *exchange, const char *type, const char *headers);
+
+/* Refuse a request of such a path at its head. */
+extern void http_exchange_refuse(Conn *conn, const HttpRequest *req, const HttpBodyRoute *route,
+								 int status, const char *text, const char *headers);
 
 /* There is nobody to answer: free one that was deferred. */
 extern void http_exchange_drop(HttpExchange *exchange);

@@ -144,15 +144,14 @@ takes_method(const Route *route, Slice method)
 static void
 refuse_method(Conn *conn, const HttpRequest *req, const Route *route)
 {
-	const HttpBodyRoute *body_route = route->body_route;
 	char		allow[64];
 
 	snprintf(allow, sizeof(allow), "Allow: %s\r\n", route->methods);
-	http_answer_error(conn, req,
-					  body_route != NULL && !body_route->same_origin ?
-					  HTTP_ALLOWED_ORIGINS : HTTP_SAME_ORIGIN, 405,
-					  body_route != NULL ? body_route->error_prefix : MESSAGE_PREFIX,
-					  "Method not allowed", allow);
+	if (route->body_route != NULL)
+		http_exchange_refuse(conn, req, route->body_route, 405, "Method not allowed", allow);
+	else
+		http_answer_error(conn, req, HTTP_SAME_ORIGIN, 405, MESSAGE_PREFIX,
+						  "Method not allowed", allow);
 }
 
 /*

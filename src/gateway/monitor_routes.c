@@ -44,7 +44,7 @@ const HttpBodyRoute health_route = {
 	.handler = handle_health,
 	.body_max = HTTP_DISCARD_MAX,
 	.error_prefix = MESSAGE_PREFIX,
-	.same_origin = true
+	.readers = HTTP_SAME_ORIGIN
 };
 
 const HttpBodyRoute metrics_route = {
@@ -52,7 +52,7 @@ const HttpBodyRoute metrics_route = {
 	.handler = handle_metrics,
 	.body_max = HTTP_DISCARD_MAX,
 	.error_prefix = MESSAGE_PREFIX,
-	.same_origin = true
+	.readers = HTTP_SAME_ORIGIN
 };
 
 /*

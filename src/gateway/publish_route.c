@@ -6,8 +6,7 @@
  * An agent's server tells the widgets of a user or a conversation that there
  * is something to fetch (insforge-oaura.md 8.3).  Whose key it is and what to
  * send is SQL's affair: an executor calls realtime.http_realtime_publish(),
- * and its status and body are the answer.  The key itself does not leave the
- * gateway; what goes to SQL is its SHA-256, which is what the database keeps.
+ * and its status and body are the answer.
  *
  * The answer comes after the broadcast has been committed.
  *
@@ -17,17 +16,15 @@
  */
 #include "proto/proto.h"
 
-#include <openssl/evp.h>
-
+#include "gateway/api_key.h"
 #include "gateway/gw_stats.h"
 #include "gateway/publish_route.h"
 #include "program/bus_jobs.h"
 #include "proto/jslice.h"
 
 #define BODY_MAX (16 * 1024)
-#define HASH_BYTES 32			/* of a SHA-256 */
-#define KEY_PREFIX SLICE_LIT("rtk_")
-#define KEY_BYTES (4 + 64)		/* with 64 hex digits */
+#define KEY_HEADER "x-api-key"
+#define KEY_PREFIX "rtk_"
 #define RETRY_HEADER "Retry-After: 1\r\n"
 
 static void handle_publish(HttpExchange *exchange, const HttpRequest *req, Slice body);
@@ -37,36 +34,6 @@ const HttpBodyRoute publish_route = {
 	.body_max = BODY_MAX,
 	.error_prefix = "{\"ok\":false,\"error\":\""
 };
-
-/*
- * Append the hash of the key as a JSON value: null where there is no key, or
- * more than one.
- */
-static void
-append_key_hash(Bytes *out, const HttpRequest *req)
-{
-	static const char digits[] = "0123456789abcdef";
-	const Slice *key = http_header(req, "x-api-key");
-	unsigned char hash[HASH_BYTES];
-
-	if (key == NULL || key->len == 0)
-	{
-		bytes_append_cstr(out, "null");
-		return;
-	}
-	if (EVP_Digest(key->data, key->len, hash, NULL, EVP_sha256(), NULL) != 1)
-	{
-		out->failed = true;
-		return;
-	}
-	bytes_append_byte(out, '"');
-	for (int i = 0; i < HASH_BYTES; i++)
-	{
-		bytes_append_byte(out, (uint8) digits[hash[i] >> 4]);
-		bytes_append_byte(out, (uint8) digits[hash[i] & 15]);
-	}
-	bytes_append_byte(out, '"');
-}
 
 /*
  * Put the job together and ask; false if that cannot be done.
@@ -82,7 +49,7 @@ ask(const HttpRequest *req, Slice body, JobHandler answered, HttpExchange *excha
 	bytes_init(&request);
 	bytes_init(&job);
 	bytes_append_cstr(&request, "{\"keyHash\":");
-	append_key_hash(&request, req);
+	api_key_append_hash(&request, *http_header(req, KEY_HEADER));
 	bytes_append_cstr(&request, ",\"body\":");
 	bytes_append_slice(&request, body);
 	if (bytes_append_byte(&request, '}'))
@@ -133,16 +100,9 @@ answered(JobOutcome outcome, Slice result, void *arg)
 static bool
 has_key(const HttpRequest *req)
 {
-	const Slice *key = http_header(req, "x-api-key");
+	const Slice *key = http_header(req, KEY_HEADER);
 
-	if (key == NULL || key->len != KEY_BYTES || !slice_has_prefix(*key, KEY_PREFIX))
-		return false;
-	for (size_t i = KEY_PREFIX.len; i < key->len; i++)
-	{
-		if (strchr("0123456789abcdef", key->data[i]) == NULL)
-			return false;
-	}
-	return true;
+	return key != NULL && api_key_has_form(*key, KEY_PREFIX);
 }
 
 /*

@@ -90,10 +90,26 @@ typedef struct AuthoriseJob
 typedef enum CallFunction
 {
 	CALL_REALTIME_PUBLISH = 1,	/* POST /functions/v1/realtime-publish */
-	CALL_CHECK_CHANNELS = 2		/* are these names of agent channels good? */
+	CALL_CHECK_CHANNELS = 2,	/* are these names of agent channels good? */
+	CALL_CHECK_API_KEY = 3,		/* whose is this API key? */
+	/* 4..19: of /api/realtime (gateway/api_routes.c) */
+	CALL_CHANNELS_LIST = 4,
+	CALL_CHANNEL_CREATE = 5,
+	CALL_CHANNEL_GET = 6,
+	CALL_CHANNEL_UPDATE = 7,
+	CALL_CHANNEL_DELETE = 8,
+	CALL_MESSAGES_LIST = 9,
+	CALL_MESSAGES_DELETE = 10,
+	CALL_MESSAGES_STATS = 11,
+	CALL_PERMISSIONS = 12,
+	CALL_CONFIG_GET = 13,
+	CALL_CONFIG_UPDATE = 14,
+	CALL_PUBLISH = 15,
+	CALL_WEBHOOKS_TEST = 16
 } CallFunction;
 
-#define CALL_FUNCTION_VALID(f) ((f) >= CALL_REALTIME_PUBLISH && (f) <= CALL_CHECK_CHANNELS)
+#define CALL_FUNCTIONS 40		/* above all of them */
+#define CALL_FUNCTION_VALID(f) ((f) >= CALL_REALTIME_PUBLISH && (f) < CALL_FUNCTIONS)
 
 /* Call function(request jsonb), which returns (status integer, body jsonb). */
 typedef struct CallJob

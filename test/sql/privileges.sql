@@ -28,6 +28,7 @@ WHERE r.name <> 'realtime_executor' AND pg_has_role('realtime_executor', r.name,
 SELECT r.rolname AS member FROM pg_roles r
 WHERE NOT r.rolsuper AND r.rolname <> 'realtime_executor' AND pg_has_role(r.oid, 'realtime_executor', 'MEMBER');
 -- functions
+\pset format unaligned
 SELECT p.oid::regprocedure AS function,
 	   has_function_privilege('anon', p.oid, 'EXECUTE') AS anon,
 	   has_function_privilege('service_role', p.oid, 'EXECUTE') AS service_role,
@@ -36,6 +37,7 @@ SELECT p.oid::regprocedure AS function,
 	   p.provolatile AS volatile, p.proparallel AS parallel, p.proisstrict AS strict, p.prosecdef AS definer
 FROM pg_proc p WHERE p.pronamespace = 'realtime'::regnamespace
 ORDER BY p.proname, p.oid::regprocedure::text COLLATE "C";
+\pset format aligned
 
 -- audit: every function is in C, or parsed when it was made, or has its own search path; one that is
 -- SECURITY DEFINER has its own in any case, and is not for everybody
@@ -53,8 +55,9 @@ DROP TABLE test.roles;
 SELECT c.relname FROM pg_class c
 WHERE c.relnamespace = 'realtime'::regnamespace AND c.relkind IN ('r', 'p')
   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e');
--- of its data only agents are dumped, and what stands for policies
-SELECT extconfig::regclass[], extrelocatable FROM pg_extension WHERE extname = 'realtime';
+-- of its data only these are dumped
+SELECT unnest(extconfig)::regclass AS dumped FROM pg_extension WHERE extname = 'realtime' ORDER BY 1;
+SELECT extrelocatable FROM pg_extension WHERE extname = 'realtime';
 
 --
 -- Row-level security decides who may send.

@@ -5,8 +5,7 @@
  *
  * Each encoder appends a whole WebSocket frame to a Bytes.  The length of a
  * text message is known only when it is written, because a topic may need
- * escapes; so a frame is begun with room for the header that its estimated
- * size calls for, and moved by a few bytes where that was wrong.
+ * escapes (ws_writer.h).
  *
  * A failed encoder leaves the buffer's contents as they were.
  *
@@ -17,61 +16,12 @@
 #include "proto/phoenix.h"
 
 #include "proto/ws_frame.h"
+#include "proto/ws_writer.h"
 
 /* Bytes of JSON around the variable parts, generously. */
 #define ENVELOPE_BYTES 96
 
 #define BROADCAST_HEADER_BYTES 5	/* kind, three lengths, encoding */
-
-/* A frame being written. */
-typedef struct FrameWriter
-{
-	Bytes	   *out;
-	size_t		start;			/* of the frame in out */
-	int			header;			/* bytes left free for its header */
-} FrameWriter;
-
-/*
- * Begin a frame of about this many bytes of payload.  If there is no memory,
- * what follows does nothing and frame_end() says so.
- */
-static void
-frame_begin(FrameWriter *w, Bytes *out, size_t estimate)
-{
-	w->out = out;
-	w->start = out->len;
-	w->header = ws_frame_header_size(estimate);
-	if (bytes_reserve(out, WS_MAX_SERVER_HEADER + estimate))
-		out->len += w->header;
-}
-
-/* Write the header, now that the length is known. */
-static bool
-frame_end(FrameWriter *w, uint8 opcode)
-{
-	Bytes	   *out = w->out;
-	size_t		payload;
-	int			header;
-
-	if (!out->failed)
-	{
-		payload = out->len - w->start - w->header;
-		header = ws_frame_header_size(payload);
-		if (header == w->header ||
-			bytes_reserve(out, WS_MAX_SERVER_HEADER))
-		{
-			char	   *frame = out->data + w->start;
-
-			if (header != w->header)
-				memmove(frame + header, frame + w->header, payload);
-			ws_frame_header(frame, opcode, payload);
-			out->len = w->start + header + payload;
-			return true;
-		}
-	}
-	out->len = w->start;
-	return false;
-}
 
 /* Append a string literal. */
 #define put_lit(out, lit) bytes_append(out, lit, sizeof(lit) - 1)
@@ -91,13 +41,13 @@ put_ref(Bytes *out, Slice ref)
  * is about how long it will be.
  */
 static void
-message_begin(FrameWriter *w, Bytes *out, PhxVersion version, Slice join_ref,
+message_begin(WsWriter *w, Bytes *out, PhxVersion version, Slice join_ref,
 			  Slice ref, Slice topic, const char *event, size_t extra)
 {
 	Slice		name = slice_make(event, strlen(event));
 
-	frame_begin(w, out, ENVELOPE_BYTES + join_ref.len + ref.len + topic.len +
-				name.len + extra);
+	ws_writer_begin(w, out, ENVELOPE_BYTES + join_ref.len + ref.len + topic.len +
+					name.len + extra);
 	if (version == PHX_V2)
 	{
 		put_lit(out, "[");
@@ -122,7 +72,7 @@ message_begin(FrameWriter *w, Bytes *out, PhxVersion version, Slice join_ref,
 
 /* End a text message, its payload written. */
 static bool
-message_end(FrameWriter *w, PhxVersion version, Slice ref)
+message_end(WsWriter *w, PhxVersion version, Slice ref)
 {
 	if (version == PHX_V2)
 		put_lit(w->out, "]");
@@ -132,7 +82,7 @@ message_end(FrameWriter *w, PhxVersion version, Slice ref)
 		put_ref(w->out, ref);
 		put_lit(w->out, "}");
 	}
-	return frame_end(w, WS_OP_TEXT);
+	return ws_writer_end(w, WS_OP_TEXT);
 }
 
 /* Any text message. */
@@ -140,7 +90,7 @@ bool
 phx_encode_text(Bytes *out, PhxVersion version, Slice join_ref, Slice ref,
 				Slice topic, const char *event, Slice payload)
 {
-	FrameWriter w;
+	WsWriter w;
 
 	message_begin(&w, out, version, join_ref, ref, topic, event, payload.len);
 	bytes_append_slice(out, payload);
@@ -152,7 +102,7 @@ bool
 phx_encode_reply(Bytes *out, PhxVersion version, Slice join_ref, Slice ref,
 				 Slice topic, const char *status, Slice response)
 {
-	FrameWriter w;
+	WsWriter w;
 
 	message_begin(&w, out, version, join_ref, ref, topic, "phx_reply", response.len);
 	put_lit(out, "{\"status\":\"");
@@ -171,7 +121,7 @@ bool
 phx_encode_error(Bytes *out, PhxVersion version, Slice join_ref, Slice ref,
 				 Slice topic, const char *reason)
 {
-	FrameWriter w;
+	WsWriter w;
 	Slice		text = slice_make(reason, strlen(reason));
 
 	message_begin(&w, out, version, join_ref, ref, topic, "phx_reply", text.len);
@@ -217,7 +167,7 @@ static bool
 encode_text_broadcast(Bytes *out, PhxVersion version, Slice topic, Slice event,
 					  Slice payload, Slice meta)
 {
-	FrameWriter w;
+	WsWriter w;
 	Slice		none = {NULL, 0};
 
 	message_begin(&w, out, version, none, none, topic, "broadcast",

@@ -1,6 +1,6 @@
 --
--- Partitions of realtime.messages and realtime.commits: one for each UTC day,
--- made ahead, dropped when realtime.retention says so.
+-- Partitions of realtime.messages and the tables that go with it: one for each
+-- UTC day, made ahead, dropped when realtime.retention says so.
 --
 -- Called every hour by the worker "realtime maintenance", and by hand wherever
 -- none runs.  It never lets senders wait longer than lock_timeout: what cannot
@@ -20,7 +20,7 @@
 CREATE FUNCTION realtime.daily_tables(OUT name text, OUT time_column text) RETURNS SETOF record
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
-	AS $$ VALUES ('messages', 'inserted_at'), ('commits', 'committed_at') $$;
+	AS $$ VALUES ('messages', 'inserted_at'), ('commits', 'committed_at'), ('message_audience', 'inserted_at') $$;
 
 CREATE FUNCTION realtime.is_member(partition regclass) RETURNS boolean
 	LANGUAGE sql STABLE PARALLEL SAFE
@@ -162,7 +162,9 @@ BEGIN
 		BEGIN
 			CONTINUE WHEN (to_date(right(old.name, 10), 'YYYY_MM_DD') + 1)::timestamptz > oldest
 				OR realtime.holds_newest_commit(old.table);
-			PERFORM realtime.raise_horizon((to_date(right(old.name, 10), 'YYYY_MM_DD') + 1)::timestamptz);
+			IF parent <> 'message_audience' THEN
+				PERFORM realtime.raise_horizon((to_date(right(old.name, 10), 'YYYY_MM_DD') + 1)::timestamptz);
+			END IF;
 			PERFORM realtime.drop_partition(old.table);
 			action := 'dropped';
 		EXCEPTION
@@ -194,9 +196,11 @@ BEGIN
 		WHEN parent = 'commits' THEN
 			DELETE FROM ONLY realtime.commits_default c WHERE c.committed_at < oldest
 				AND c.lsn < (SELECT max(n.lsn) FROM realtime.commits n);
+		WHEN parent = 'message_audience' THEN
+			DELETE FROM ONLY realtime.message_audience_default a WHERE a.inserted_at < oldest;
 	END CASE;
 	GET DIAGNOSTICS deleted = ROW_COUNT;
-	IF deleted > 0 THEN
+	IF deleted > 0 AND parent <> 'message_audience' THEN
 		PERFORM realtime.raise_horizon(oldest);
 	END IF;
 	RETURN deleted;
@@ -242,7 +246,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION realtime.maintain() IS
-	'make partitions of realtime.messages and realtime.commits ahead and drop those that are too old';
+	'make partitions of realtime.messages and the tables that go with it ahead and drop those that are too old';
 
 REVOKE EXECUTE ON FUNCTION
 	realtime.daily_tables(), realtime.is_member(regclass), realtime.holds_newest_commit(regclass),

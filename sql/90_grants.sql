@@ -6,7 +6,7 @@ DO $$
 DECLARE
 	command text;
 BEGIN
-	PERFORM realtime.take_back_grants(c.oid, CASE c.relname WHEN 'commits' THEN '{realtime_executor}'::name[] ELSE '{}' END)
+	PERFORM realtime.take_back_grants(c.oid, CASE WHEN c.relname IN ('commits', 'message_audience') THEN '{realtime_executor}'::name[] ELSE '{}' END)
 	FROM pg_class c
 	WHERE c.relkind IN ('r', 'p', 'v') AND c.oid IN (SELECT d.objid FROM pg_depend d
 													 WHERE d.classid = 'pg_class'::regclass AND d.deptype = 'e'

@@ -210,7 +210,7 @@ end_for_topic(Channel *channel, const char *message)
 
 	snprintf(room.text, sizeof(room.text), "%s: " SLICE_FMT, message,
 			 SLICE_ARG(topic_name(channel->topic)));
-	reply_end_channel(channel, room.text, END_FOR_GOOD);
+	join_end(channel, room.text, END_FOR_GOOD);
 }
 
 /*
@@ -227,11 +227,11 @@ access_end_refused(Channel *channel, JobOutcome outcome)
 			break;
 		case JOB_BUSY:
 		case JOB_UNAVAILABLE:
-			reply_end_channel(channel, "Realtime was unable to connect to the project database",
+			join_end(channel, "Realtime was unable to connect to the project database",
 							  END_FOR_NOW);
 			break;
 		case JOB_TIMED_OUT:
-			reply_end_channel(channel, "Query was cancelled, please try again", END_FOR_NOW);
+			join_end(channel, "Query was cancelled, please try again", END_FOR_NOW);
 			break;
 		default:
 			end_for_topic(channel, "You do not have permissions to read from this Channel topic");
@@ -273,7 +273,8 @@ decide_write(Channel *channel, JobOutcome outcome, uint8 rights)
 static void
 decide_refresh(Channel *channel, JobOutcome outcome, uint8 rights)
 {
-	if (outcome != JOB_DONE || (channel->rights & RIGHTS_READ & ~rights) != 0)
+	if (outcome != JOB_DONE ||
+		(channel->rights & (RIGHTS_READ | RIGHTS_HEAR) & ~rights) != 0)
 	{
 		if (channel->state == CHANNEL_JOINED)
 			access_end_refused(channel, outcome);
@@ -285,7 +286,7 @@ decide_refresh(Channel *channel, JobOutcome outcome, uint8 rights)
 	channel->write_decided = false;
 	if (channel->state == CHANNEL_JOINED)
 		tracking_listen(channel);
-	if ((rights & RIGHT_BROADCAST_READ) != 0 && !channel->member &&
+	if ((rights & RIGHTS_HEAR) != 0 && !channel->member &&
 		channel->catch_up == NULL && !channel_listen(channel))
 		reply_no_memory(channel->conn);
 	else
@@ -341,7 +342,7 @@ static void
 name_expired(Channel *channel)
 {
 	if (channel->state == CHANNEL_JOINED)
-		reply_end_channel(channel, "Channel name has expired", END_FOR_GOOD);
+		join_end(channel, "Channel name has expired", END_FOR_GOOD);
 	else
 		join_refuse(channel, BAD_NAME_REASON);
 }
@@ -370,7 +371,7 @@ refuse_token(Channel *channel, const TokenRefusal *refusal)
 	RefusalText room;
 
 	if (channel->state == CHANNEL_JOINED)
-		reply_end_channel(channel, refusal_of_token(refusal, &room), END_FOR_GOOD);
+		join_end(channel, refusal_of_token(refusal, &room), END_FOR_GOOD);
 	else
 		join_refuse(channel, refusal_of_join(refusal, &room));
 }
@@ -439,7 +440,7 @@ access_run_expiry(void)
 static bool
 must_leave(const Conn *conn)
 {
-	if (conn->identity->revoked)
+	if (conn->identity != NULL && conn->identity->revoked)
 		return true;
 	for (Channel *channel = conn->channels.first; channel != NULL; channel = channel->next)
 	{
@@ -459,8 +460,8 @@ disconnect(Conn *conn)
 {
 	for (Channel *channel = conn->channels.first; channel != NULL; channel = channel->next)
 	{
-		if (channel->state == CHANNEL_JOINED)
-			reply_system_ok(channel, DISCONNECT_MESSAGE);
+		if (channel->state == CHANNEL_JOINED && conn->protocol->announce_end != NULL)
+			conn->protocol->announce_end(channel, DISCONNECT_MESSAGE);
 	}
 	conn_close(conn, WS_CLOSE_RESTART, DISCONNECT_MESSAGE);
 }

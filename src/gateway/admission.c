@@ -23,12 +23,8 @@
 #include "gateway/admission.h"
 #include "gateway/fanout.h"
 #include "gateway/gw_stats.h"
+#include "gateway/joins.h"
 #include "gateway/limits.h"
-#include "gateway/replies.h"
-#include "proto/ws_frame.h"
-
-#define TOO_MANY_USERS "Too many connected users"
-#define TOO_MANY_JOINS "Too many joins per second"
 
 /*
  * A socket that joins nothing is no user yet (max_connections bounds those).
@@ -93,36 +89,38 @@ admission_user(Conn *conn)
 }
 
 /*
- * Refuse a join.
- */
-static void
-refuse_join(Conn *conn, const ClientMessage *msg, const char *reason)
-{
-	STAT_INC(BUS_STAT_JOIN_ERRORS);
-	reply_error(conn, msg->join_ref, msg->ref, msg->topic, reason);
-}
-
-/*
  * The first join makes a connection a user, until it ends.
  */
-bool
-admission_join(Conn *conn, const ClientMessage *msg)
+JoinAdmission
+admission_join(Conn *conn)
 {
 	if (!conn->is_user && limits_users_full())
 	{
 		STAT_INC(BUS_STAT_USERS_LIMITED);
-		refuse_join(conn, msg, "ConnectionRateLimitReached: " TOO_MANY_USERS);
-		return false;
+		return JOIN_TOO_MANY_USERS;
 	}
 	if (limits_left(RATE_JOINS) == 0)
 	{
 		STAT_INC(BUS_STAT_JOINS_LIMITED);
-		refuse_join(conn, msg, "ClientJoinRateLimitReached: " TOO_MANY_JOINS);
-		conn_close(conn, WS_CLOSE_TRY_LATER, TOO_MANY_JOINS);
-		return false;
+		return JOIN_TOO_MANY_JOINS;
 	}
 	STAT_INC(BUS_STAT_JOINS_ASKED);
 	admission_user(conn);
+	return JOIN_ADMITTED;
+}
+
+/*
+ * Count one that is let through.
+ */
+bool
+admission_count_event(void)
+{
+	if (limits_left(RATE_EVENTS) == 0)
+	{
+		STAT_INC(BUS_STAT_EVENTS_LIMITED);
+		return false;
+	}
+	STAT_INC(BUS_STAT_EVENTS);
 	return true;
 }
 
@@ -132,14 +130,10 @@ admission_join(Conn *conn, const ClientMessage *msg)
 bool
 admission_event(Channel *channel)
 {
-	if (limits_left(RATE_EVENTS) > 0)
-	{
-		STAT_INC(BUS_STAT_EVENTS);
+	if (admission_count_event())
 		return true;
-	}
-	STAT_INC(BUS_STAT_EVENTS_LIMITED);
 	fanout_settle();
-	reply_end_channel(channel, "Too many messages per second", END_FOR_GOOD);
+	join_end(channel, "Too many messages per second", END_FOR_GOOD);
 	return false;
 }
 
@@ -152,7 +146,7 @@ admission_presence(Channel *channel)
 	if (limits_left(RATE_PRESENCE) > 0)
 		return true;
 	STAT_INC(BUS_STAT_PRESENCE_EVENTS_LIMITED);
-	reply_end_channel(channel, "Too many presence messages per second", END_FOR_GOOD);
+	join_end(channel, "Too many presence messages per second", END_FOR_GOOD);
 	return false;
 }
 

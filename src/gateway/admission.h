@@ -11,7 +11,9 @@
 #define REALTIME_ADMISSION_H
 
 #include "gateway/channels.h"
-#include "gateway/client_message.h"
+
+#define TOO_MANY_USERS "Too many connected users"
+#define TOO_MANY_JOINS "Too many joins per second"
 
 /* An upgrade: NULL, or what to refuse it with, as 429. */
 extern const char *admission_connect(void);
@@ -27,11 +29,18 @@ extern const char *admission_stream(void);
 /* An OPEN connection becomes a user, until it ends. */
 extern void admission_user(Conn *conn);
 
-/*
- * A join.  False if it was refused, or its connection closed: then the client
- * knows.
- */
-extern bool admission_join(Conn *conn, const ClientMessage *msg) RT_MUSTCHECK;
+typedef enum JoinAdmission
+{
+	JOIN_ADMITTED,
+	JOIN_TOO_MANY_USERS,
+	JOIN_TOO_MANY_JOINS
+} JoinAdmission;
+
+/* A join. */
+extern JoinAdmission admission_join(Conn *conn) RT_MUSTCHECK;
+
+/* An event other than presence is about to happen: may it? */
+extern bool admission_count_event(void) RT_MUSTCHECK;
 
 /*
  * An event on a channel other than presence.  False if it was one too many: then

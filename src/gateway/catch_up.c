@@ -35,7 +35,6 @@
 
 #include "gateway/access.h"
 #include "gateway/catch_up.h"
-#include "gateway/event_stream.h"
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
 #include "gateway/held.h"
@@ -220,7 +219,7 @@ fail(CatchUp *catch_up)
 	Channel    *channel = catch_up->channel;
 
 	if (channel->state == CHANNEL_JOINED)
-		reply_end_channel(channel, "Realtime was unable to replay messages", END_FOR_NOW);
+		join_end(channel, "Realtime was unable to replay messages", END_FOR_NOW);
 	else
 		join_refuse(channel, UNABLE "Realtime was unable to replay messages");
 }
@@ -257,7 +256,7 @@ decided(Asker *asker, JobOutcome outcome, uint8 rights)
 {
 	CatchUp    *catch_up = (CatchUp *) ((char *) asker - offsetof(CatchUp, right));
 
-	if (outcome == JOB_DONE && (rights & RIGHT_BROADCAST_READ) != 0)
+	if (outcome == JOB_DONE && (rights & RIGHTS_HEAR) != 0)
 		ask(catch_up);
 	else
 		access_end_refused(catch_up->channel, outcome);
@@ -286,7 +285,7 @@ go_on(CatchUp *catch_up)
 	question.identity = channel->identity;
 	question.headers = channel->conn->headers;
 	question.topic = channel->topic;
-	question.wanted = RIGHT_BROADCAST_READ;
+	question.wanted = channel->wanted & RIGHTS_HEAR;
 	catch_up->right.told = decided;
 	if (!decision_ask(&catch_up->right, &question))
 		reply_no_memory(channel->conn);
@@ -352,8 +351,8 @@ arrive(CatchUp *catch_up, const Place *until)
 	if (!channel_listen(channel))
 		reply_no_memory(channel->conn);
 	catch_up_close(catch_up);
-	if (channel->conn->events != NULL)
-		event_stream_caught_up(channel);
+	if (channel->conn->protocol->caught_up != NULL)
+		channel->conn->protocol->caught_up(channel);
 }
 
 /*

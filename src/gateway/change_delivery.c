@@ -30,6 +30,7 @@
 #include "gateway/fanout.h"
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
+#include "gateway/joins.h"
 #include "gateway/replies.h"
 #include "proto/ws_frame.h"
 
@@ -194,7 +195,7 @@ unanswered(VerdictLink *link, JobOutcome outcome)
 {
 	HeldChange *held = link->owner;
 
-	reply_end_channel(held->changes->channel, outcome == JOB_TIMED_OUT ?
+	join_end(held->changes->channel, outcome == JOB_TIMED_OUT ?
 					  "Query was cancelled, please try again" :
 					  "Realtime was unable to connect to the project database", END_FOR_NOW);
 }
@@ -326,7 +327,7 @@ static void
 overrun(Changes *changes)
 {
 	STAT_INC(BUS_STAT_CHANGES_OVERRUN);
-	reply_end_channel(changes->channel, OVERRUN_MESSAGE, END_FOR_NOW);
+	join_end(changes->channel, OVERRUN_MESSAGE, END_FOR_NOW);
 }
 
 /*

@@ -180,7 +180,7 @@ terms_ready(TermsWaiter *waiter)
 	if (changes->channel->state == CHANNEL_JOINED)
 		change_over(changes);
 	else
-		join_changes_ready(changes->channel);
+		join_continue(changes->channel);
 }
 
 /*
@@ -194,13 +194,13 @@ terms_failed(TermsWaiter *waiter, Slice error)
 
 	let_go(changes);
 	if (changes->legacy && channel->state != CHANNEL_JOINED)
-		join_changes_ready(channel);
+		join_continue(channel);
 	else if (!set_error(changes, error))
 		reply_no_memory(changes->conn);
 	else if (channel->state == CHANNEL_JOINED)
 		send_error(channel, changes->error);
 	else
-		join_changes_ready(channel);
+		join_continue(channel);
 }
 
 /*
@@ -214,14 +214,14 @@ terms_unanswered(TermsWaiter *waiter, JobOutcome outcome)
 	RefusalText room;
 
 	if (channel->state == CHANNEL_JOINED)
-		reply_end_channel(channel, NO_DATABASE, END_FOR_NOW);
+		join_end(channel, NO_DATABASE, END_FOR_NOW);
 	else if (!changes->legacy)
 		join_refuse(channel, refusal_of_job(outcome, topic_name(channel->topic), &room));
 	else
 	{
 		let_go(changes);
 		if (set_error(changes, SLICE_LIT(NO_DATABASE)))
-			join_changes_ready(channel);
+			join_continue(channel);
 		else
 			reply_no_memory(changes->conn);
 	}
@@ -279,7 +279,7 @@ terms_unanswered_all(Terms *terms)
 	Changes    *changes;
 
 	while ((changes = any_member(terms)) != NULL)
-		reply_end_channel(changes->channel, NO_DATABASE, END_FOR_NOW);
+		join_end(changes->channel, NO_DATABASE, END_FOR_NOW);
 }
 
 /*
@@ -522,7 +522,7 @@ changes_end_all(const char *message)
 			Channel    *next = channel->next;
 
 			if (channel->changes != NULL && channel->changes->audience != NULL)
-				reply_end_channel(channel, message, END_FOR_NOW);
+				join_end(channel, message, END_FOR_NOW);
 			channel = next;
 		}
 	}

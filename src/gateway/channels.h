@@ -17,6 +17,9 @@
 
 #define JOIN_REF_MAX 255		/* bytes of raw JSON */
 
+/* Either of these lets a channel hear what is sent to its topic. */
+#define RIGHTS_HEAR (RIGHT_BROADCAST_READ | RIGHT_SUBSCRIBE)
+
 typedef enum ChannelState
 {
 	CHANNEL_AUTHORISING,		/* an executor decides; next: JOINING */

@@ -31,14 +31,13 @@
 
 #include "gateway/channels.h"
 #include "gateway/conn.h"
-#include "gateway/event_stream.h"
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
 #include "gateway/http_exchange.h"
 #include "gateway/identities.h"
+#include "gateway/protocol.h"
 #include "gateway/publishers.h"
 #include "gateway/request_headers.h"
-#include "proto/sse.h"
 #include "proto/ws_frame.h"
 
 #define CLOSE_GRACE_MS 2000		/* for the peer to take our last bytes */
@@ -148,55 +147,47 @@ conn_open_count(void)
 /*
  * From requests to what flows by itself.
  */
-static void
-open_conn(Conn *conn, Dialect dialect, TimerKind timer)
+void
+conn_begin(Conn *conn, const Protocol *protocol, Dialect dialect)
 {
 	set_state(conn, CONN_OPEN);
+	conn->protocol = protocol;
 	conn->version = (uint8) dialect;
-	timer_restart(&conn->timer, timer, loop_now);
+	conn_set_clock(conn, protocol->clock);
 	STAT_INC(BUS_STAT_UPGRADED);
 }
 
 /*
- * From requests to frames.
+ * Use a clock.
  */
 void
-conn_upgrade(Conn *conn, PhxVersion version, Identity *identity, RequestHeaders *headers)
+conn_set_clock(Conn *conn, TimerKind clock)
 {
-	open_conn(conn, (Dialect) version, TIMER_IDLE);
-	conn->identity = identity;
-	conn->headers = headers;
+	Assert(conn->state == CONN_OPEN);
+	conn->clock = (uint8) clock;
+	timer_restart(&conn->timer, clock, loop_now);
 }
 
 /*
- * From requests to events.
- */
-void
-conn_begin_events(Conn *conn, Dialect dialect)
-{
-	Assert(conn->events != NULL && dialect_is_events(dialect));
-	open_conn(conn, dialect, TIMER_EVENTS);
-}
-
-/*
- * The clock of an OPEN connection: whose silence counts, the client's or ours?
- */
-static TimerKind
-idle_kind(const Conn *conn)
-{
-	return conn->events != NULL ? TIMER_EVENTS : TIMER_IDLE;
-}
-
-/*
- * Restart the clock of the present state.
+ * The client has said something.
  */
 void
 conn_active(Conn *conn)
 {
 	if (conn->state == CONN_HTTP)
 		timer_restart(&conn->timer, TIMER_REQUEST, loop_now);
-	else if (conn->state == CONN_OPEN)
-		timer_restart(&conn->timer, idle_kind(conn), loop_now);
+	else if (conn->state == CONN_OPEN && conn->clock == TIMER_IDLE)
+		timer_restart(&conn->timer, TIMER_IDLE, loop_now);
+}
+
+/*
+ * It was told something.
+ */
+void
+conn_told(Conn *conn)
+{
+	if (conn->state == CONN_OPEN && conn->clock == TIMER_EVENTS)
+		timer_restart(&conn->timer, TIMER_EVENTS, loop_now);
 }
 
 /*
@@ -350,8 +341,7 @@ flush(Conn *conn)
 			STAT_SUB(BUS_STAT_QUEUED_BYTES, sent);
 			STAT_ADD(BUS_STAT_BYTES_OUT, sent);
 			written += sent;
-			if (dialect_is_events(conn->version))
-				conn_active(conn);
+			conn_told(conn);
 		}
 		for (int i = 0; i < n; i++)
 			offered += iov[i].iov_len;
@@ -484,34 +474,18 @@ conn_finish(Conn *conn)
 }
 
 /*
- * Say goodbye where there are no frames.
- */
-static void
-write_last_event(Conn *conn, const char *reason)
-{
-	Bytes		event;
-
-	bytes_init(&event);
-	if (event_stream_encode_close(&event, slice_make(NULL, 0), reason))
-		conn_write(conn, event.data, event.len);
-	bytes_free(&event);
-}
-
-/*
- * The one way to close a connection on purpose.
+ * A close frame.
  */
 void
-conn_close(Conn *conn, int code, const char *reason)
+conn_write_close(Conn *conn, int code, const char *reason)
 {
 	char		frame[WS_MAX_SERVER_HEADER + WS_MAX_CONTROL];
 	size_t		reason_len = strlen(reason);
 	int			at;
 
-	if (conn->state != CONN_OPEN || conn->events != NULL)
+	if (code == WS_CLOSE_NO_STATUS)
 	{
-		if (conn->state == CONN_OPEN)
-			write_last_event(conn, reason);
-		conn_finish(conn);
+		conn_write(conn, frame, ws_frame_header(frame, WS_OP_CLOSE, 0));
 		return;
 	}
 	/* cut a long reason between two characters */
@@ -526,6 +500,16 @@ conn_close(Conn *conn, int code, const char *reason)
 	frame[at++] = (char) code;
 	memcpy(frame + at, reason, reason_len);
 	conn_write(conn, frame, at + reason_len);
+}
+
+/*
+ * The one way to close a connection on purpose.
+ */
+void
+conn_close(Conn *conn, int code, const char *reason)
+{
+	if (conn->state == CONN_OPEN)
+		conn->protocol->goodbye(conn, code, reason);
 	conn_finish(conn);
 }
 
@@ -539,16 +523,40 @@ owner(Timer *timer)
 }
 
 /*
- * Every OPEN connection has one of these two timers, and no other has.
+ * The clocks of OPEN connections: each has one of them, and no other has.
+ */
+static const struct
+{
+	TimerKind	kind;
+	const int64 *length;
+}			clocks[] = {
+	{TIMER_IDLE, &gw_settings.idle_timeout},
+	{TIMER_EVENTS, &gw_settings.keepalive_interval},
+};
+
+/*
+ * The first one whose clock is the nth or one behind it.
+ */
+static Conn *
+first_open_from(int n)
+{
+	for (; n < (int) lengthof(clocks); n++)
+	{
+		Timer	   *timer = timer_first(clocks[n].kind);
+
+		if (timer != NULL)
+			return owner(timer);
+	}
+	return NULL;
+}
+
+/*
+ * The first one of all.
  */
 Conn *
 conn_first_open(void)
 {
-	Timer	   *timer = timer_first(TIMER_IDLE);
-
-	if (timer == NULL)
-		timer = timer_first(TIMER_EVENTS);
-	return timer != NULL ? owner(timer) : NULL;
+	return first_open_from(0);
 }
 
 /*
@@ -557,11 +565,14 @@ conn_first_open(void)
 Conn *
 conn_next_open(Conn *conn)
 {
-	Timer	   *timer = timer_next(idle_kind(conn), &conn->timer);
+	Timer	   *timer = timer_next(conn->clock, &conn->timer);
+	int			n = 0;
 
-	if (timer == NULL && conn->events == NULL)
-		timer = timer_first(TIMER_EVENTS);
-	return timer != NULL ? owner(timer) : NULL;
+	if (timer != NULL)
+		return owner(timer);
+	while (clocks[n].kind != conn->clock)
+		n++;
+	return first_open_from(n + 1);
 }
 
 /*
@@ -571,16 +582,17 @@ conn_next_open(Conn *conn)
 void
 conn_close_all(int code, const char *reason)
 {
-	static const TimerKind kinds[] = {TIMER_REQUEST, TIMER_IDLE, TIMER_ANSWER,
-	TIMER_EVENTS};
+	static const TimerKind requests[] = {TIMER_REQUEST, TIMER_ANSWER};
+	Timer	   *timer;
+	Conn	   *conn;
 
-	for (int i = 0; i < (int) lengthof(kinds); i++)
+	for (int i = 0; i < (int) lengthof(requests); i++)
 	{
-		Timer	   *timer;
-
-		while ((timer = timer_first(kinds[i])) != NULL)
+		while ((timer = timer_first(requests[i])) != NULL)
 			conn_close(owner(timer), code, reason);
 	}
+	while ((conn = conn_first_open()) != NULL)
+		conn_close(conn, code, reason);
 }
 
 /*
@@ -607,18 +619,6 @@ check_backlogs(int64 now)
 }
 
 /*
- * An event stream has been silent: what is between it and its client must not
- * take it for dead, and we want to hear if the client is.
- */
-static void
-break_silence(Conn *conn)
-{
-	conn_active(conn);
-	if (conn->out.count == 0)
-		conn_write(conn, SSE_KEEP_ALIVE, strlen(SSE_KEEP_ALIVE));
-}
-
-/*
  * Close what has run out of time.
  */
 void
@@ -628,19 +628,11 @@ conn_run_timers(int64 now)
 
 	while ((timer = timer_expired(TIMER_REQUEST, gw_settings.header_timeout, now)) != NULL)
 		conn_abort(owner(timer));
-	while ((timer = timer_expired(TIMER_IDLE, gw_settings.idle_timeout, now)) != NULL)
+	for (int i = 0; i < (int) lengthof(clocks); i++)
 	{
-		/* its silence may be ours */
-		if (owner(timer)->input_paused)
-		{
-			conn_active(owner(timer));
-			continue;
-		}
-		STAT_INC(BUS_STAT_IDLE_CLOSED);
-		conn_close(owner(timer), WS_CLOSE_GOING_AWAY, "idle");
+		while ((timer = timer_expired(clocks[i].kind, *clocks[i].length, now)) != NULL)
+			owner(timer)->protocol->out_of_time(owner(timer));
 	}
-	while ((timer = timer_expired(TIMER_EVENTS, gw_settings.keepalive_interval, now)) != NULL)
-		break_silence(owner(timer));
 	while ((timer = timer_expired(TIMER_CLOSE, CLOSE_GRACE_MS, now)) != NULL)
 		conn_abort(owner(timer));
 	check_backlogs(now);
@@ -654,8 +646,8 @@ conn_deadline(void)
 {
 	int64		deadline = timer_deadline(TIMER_REQUEST, gw_settings.header_timeout);
 
-	deadline = Min(deadline, timer_deadline(TIMER_IDLE, gw_settings.idle_timeout));
-	deadline = Min(deadline, timer_deadline(TIMER_EVENTS, gw_settings.keepalive_interval));
+	for (int i = 0; i < (int) lengthof(clocks); i++)
+		deadline = Min(deadline, timer_deadline(clocks[i].kind, *clocks[i].length));
 	deadline = Min(deadline, timer_deadline(TIMER_CLOSE, CLOSE_GRACE_MS));
 	return Min(deadline, backpressure_deadline());
 }
@@ -676,8 +668,8 @@ conn_reap(void)
 		http_exchange_abandon(conn);
 		if (conn->state != CONN_CLOSED)
 			continue;
-		if (conn->events != NULL)
-			event_stream_free(conn->events);
+		if (conn->protocol != NULL && conn->protocol->free != NULL)
+			conn->protocol->free(conn);
 		if (conn->publisher != NULL)
 			publisher_leave(conn->publisher);
 		free(conn->publisher);

@@ -19,9 +19,11 @@
 #include "program/loop.h"
 
 struct Channel;
+struct EngineSession;
 struct EventStream;
 struct HttpExchange;
 struct Identity;
+struct Protocol;
 struct Publisher;
 struct RequestHeaders;
 
@@ -63,14 +65,20 @@ typedef struct Conn
 	bool		input_paused;	/* nothing is read: a request waits for its
 								 * answer, or `publisher` waits */
 	bool		is_user;		/* has joined something: admission.c */
+	uint8		clock;			/* TimerKind of the timer */
 	struct Conn *next_reaped;
 	RecvBuf    *input;			/* NULL while nothing incomplete was read */
 	ChannelSet	channels;
 	struct HttpExchange *exchange;	/* request being read or answered, or NULL */
-	struct Identity *identity;	/* of the upgrade's token; NULL before it */
+	struct Identity *identity;	/* whose it is; NULL before that is known */
 	struct RequestHeaders *headers; /* of the upgrade; NULL if it had none */
-	struct EventStream *events; /* event_stream.c: it gets events and no
-								 * frames; or is about to, while it is HTTP */
+	const struct Protocol *protocol;	/* what it speaks; NULL while that is
+										 * HTTP and nothing else is begun */
+	union
+	{
+		struct EventStream *events; /* event_stream.c */
+		struct EngineSession *engine;	/* engine_session.c */
+	};							/* the protocol's own part; NULL for Phoenix */
 	struct Publisher *publisher;	/* NULL for one that never broadcast */
 	Timer		timer;
 } Conn;
@@ -90,13 +98,10 @@ extern Conn *conn_first_open(void);
 extern Conn *conn_next_open(Conn *conn);
 
 /*
- * The upgrade is queued: from now on frames flow.  Takes over the references.
+ * The answer to the last request is queued: from now on what flows is of a
+ * protocol.
  */
-extern void conn_upgrade(Conn *conn, PhxVersion version, struct Identity *identity,
-						 struct RequestHeaders *headers);
-
-/* The head of an event stream is queued: from now on events flow. */
-extern void conn_begin_events(Conn *conn, Dialect dialect);
+extern void conn_begin(Conn *conn, const struct Protocol *protocol, Dialect dialect);
 
 /* Leave what the client sends unread, of an HTTP or OPEN connection. */
 extern void conn_pause_input(Conn *conn);
@@ -112,12 +117,14 @@ extern void conn_write(Conn *conn, const char *data, size_t len);
 extern bool conn_deliver(Conn *conn, FrameBuf *buf, uint32 start, uint32 end);
 
 /*
- * Close from our side: of an OPEN connection with a close frame of this code
- * and reason behind what is queued, or an event with the reason, of any other
- * without.  The connection
- * stays readable as memory until the end of the turn, but does nothing more.
+ * Close from our side: an OPEN connection with its protocol's goodbye behind
+ * what is queued, any other without.  The connection stays readable as memory
+ * until the end of the turn, but does nothing more.
  */
 extern void conn_close(Conn *conn, int code, const char *reason);
+
+/* Queue a close frame; no code is in it for WS_CLOSE_NO_STATUS. */
+extern void conn_write_close(Conn *conn, int code, const char *reason);
 
 /* Close once what is queued is written, without a frame: a last response. */
 extern void conn_finish(Conn *conn);
@@ -128,8 +135,15 @@ extern void conn_abort(Conn *conn);
 /* conn_close() for all, e.g. when messages were lost. */
 extern void conn_close_all(int code, const char *reason);
 
-/* A message or request has come: its clock starts anew. */
+/*
+ * A message or request has come, or it was told something: the clock of the
+ * one's silence or the other's starts anew.
+ */
 extern void conn_active(Conn *conn);
+extern void conn_told(Conn *conn);
+
+/* Use another clock of OPEN connections, from now on. */
+extern void conn_set_clock(Conn *conn, TimerKind clock);
 
 /* The socket takes bytes again. */
 extern void conn_writable(Conn *conn);

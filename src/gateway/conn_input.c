@@ -20,8 +20,8 @@
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
 #include "gateway/http_routes.h"
+#include "gateway/protocol.h"
 #include "gateway/publishers.h"
-#include "gateway/session.h"
 
 #define SCRATCH_BYTES (64 * 1024)
 #define COPY_BACK_MAX (4 * 1024)	/* an own buffer up to this is copied */
@@ -70,7 +70,7 @@ next_event(Conn *conn, Input *in)
 			return false;
 		case WS_TEXT:
 		case WS_BINARY:
-			session_message(conn, payload, event == WS_BINARY);
+			conn->protocol->message(conn, payload, event == WS_BINARY);
 			break;
 		case WS_PING:
 			send_pong(conn, payload);
@@ -132,11 +132,11 @@ handle_input(Conn *conn, Input *in)
 		in->len -= taken;
 		memmove(in->data, in->data + taken, in->len);
 	}
-	if (conn->state == CONN_OPEN && conn->events == NULL)
+	if (conn->state == CONN_OPEN && conn->protocol->message != NULL)
 		handle_frames(conn, in);
 	else if (conn->state == CONN_OPEN)
 	{
-		/* who listens to events has said all that he can */
+		/* who only listens has said all that he can */
 		recv_state_init(&in->state);
 		in->len = 0;
 	}
@@ -292,7 +292,7 @@ conn_input_publishes(Conn *conn)
 }
 
 /*
- * A connection that is going away, or listens to events: whatever still comes
+ * A connection that is going away, or only listens: whatever still comes
  * is not for us, but it has to be read, or closing would reset what we have
  * sent, and nobody would hear that the client has gone.
  */
@@ -325,7 +325,7 @@ conn_input_ready(Watch *watch, uint32 events)
 		if (events & (EPOLLHUP | EPOLLERR))
 			conn_abort(conn);
 	}
-	else if (conn->state > CONN_OPEN || (conn->state == CONN_OPEN && conn->events != NULL))
+	else if (conn->state > CONN_OPEN || (conn->state == CONN_OPEN && conn->protocol->message == NULL))
 		drain_input(conn);
 	else if (!held_back(conn))
 		read_input(conn);

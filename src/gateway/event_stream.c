@@ -43,6 +43,7 @@
 #include "gateway/event_stream.h"
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
+#include "gateway/joins.h"
 #include "gateway/place.h"
 #include "gateway/refusals.h"
 #include "gateway/replies.h"
@@ -136,6 +137,7 @@ event_stream_new(HttpExchange *exchange, Identity *identity, RequestHeaders *hea
 	conn->identity = identity;
 	conn->headers = headers;
 	conn->events = stream;
+	conn->protocol = &events_protocol;
 	http_exchange_defer(exchange, false);
 	run_later(stream);
 	return stream;
@@ -211,8 +213,8 @@ event_stream_add(EventStream *stream, Slice topic, bool is_private, const Slice 
 /*
  * Free it.
  */
-void
-event_stream_free(EventStream *stream)
+static void
+free_stream(EventStream *stream)
 {
 	if (stream->listed)
 		dlist_delete(&stream->node);
@@ -283,15 +285,6 @@ encode_news(Bytes *out, const char *event, Slice topic, const char *reason)
 }
 
 /*
- * Encode an end.
- */
-bool
-event_stream_encode_close(Bytes *out, Slice topic, const char *reason)
-{
-	return encode_news(out, "close", topic, reason);
-}
-
-/*
  * Tell the client something about a topic.
  */
 static void
@@ -305,8 +298,8 @@ tell(const Channel *channel, const char *event, const char *reason)
 /*
  * May be heard: but do all others?
  */
-bool
-event_stream_allow(Channel *channel, uint8 rights)
+static bool
+allow_channel(Channel *channel, uint8 rights)
 {
 	EventStream *stream = channel->conn->events;
 
@@ -318,41 +311,10 @@ event_stream_allow(Channel *channel, uint8 rights)
 }
 
 /*
- * May not, and then none of them does.  Once the stream has begun it goes on
- * without.
- */
-void
-event_stream_refuse(Channel *channel, const char *reason)
-{
-	EventStream *stream = channel->conn->events;
-
-	if (stream->state != STREAM_DECIDING)
-	{
-		event_stream_end(channel, reason);
-		return;
-	}
-	refuse_with(stream, refusal_status(reason), reason);
-	channel_free(channel);
-}
-
-/*
- * The past of a topic can be told, or cannot.
- */
-void
-event_stream_joined(Channel *channel, const JoinNews *news)
-{
-	if (news->recovery == RECOVERY_DONE)
-		tell(channel, "recovered", NULL);
-	else if (news->recovery == RECOVERY_FAILED)
-		tell(channel, "lost", news->reason);
-	run_later(channel->conn->events);
-}
-
-/*
  * One topic less.
  */
-void
-event_stream_end(Channel *channel, const char *reason)
+static void
+end_channel(Channel *channel, const char *reason, ChannelEnd end)
 {
 	EventStream *stream = channel->conn->events;
 
@@ -362,13 +324,91 @@ event_stream_end(Channel *channel, const char *reason)
 }
 
 /*
+ * May not, and then none of them does.  Once the stream has begun it goes on
+ * without.
+ */
+static void
+refuse_channel(Channel *channel, const char *reason)
+{
+	EventStream *stream = channel->conn->events;
+
+	if (stream->state != STREAM_DECIDING)
+	{
+		end_channel(channel, reason, END_FOR_GOOD);
+		return;
+	}
+	refuse_with(stream, refusal_status(reason), reason);
+	channel_free(channel);
+}
+
+/*
+ * The past of a topic can be told, or cannot.
+ */
+static void
+answer_channel(Channel *channel, const JoinNews *news)
+{
+	if (news->recovery == RECOVERY_DONE)
+		tell(channel, "recovered", NULL);
+	else if (news->recovery == RECOVERY_FAILED)
+		tell(channel, "lost", news->reason);
+	run_later(channel->conn->events);
+}
+
+/*
  * One that has caught up.
  */
-void
-event_stream_caught_up(Channel *channel)
+static void
+note_caught_up(Channel *channel)
 {
 	run_later(channel->conn->events);
 }
+
+/*
+ * A stream has been silent: what is between it and its client must not take it
+ * for dead, and we want to hear if the client is.
+ */
+static void
+break_silence(Conn *conn)
+{
+	conn_told(conn);
+	if (conn->out.count == 0)
+		conn_write(conn, SSE_KEEP_ALIVE, strlen(SSE_KEEP_ALIVE));
+}
+
+/*
+ * Say goodbye.
+ */
+static void
+write_last_event(Conn *conn, int code, const char *reason)
+{
+	Bytes		event;
+
+	bytes_init(&event);
+	if (encode_news(&event, "close", slice_make(NULL, 0), reason))
+		conn_write(conn, event.data, event.len);
+	bytes_free(&event);
+}
+
+/*
+ * The connection is being freed.
+ */
+static void
+free_of_conn(Conn *conn)
+{
+	free_stream(conn->events);
+}
+
+const Protocol events_protocol = {
+	.clock = TIMER_EVENTS,
+	.out_of_time = break_silence,
+	.goodbye = write_last_event,
+	.free = free_of_conn,
+	.allow = allow_channel,
+	.answer = answer_channel,
+	.refuse = refuse_channel,
+	.end = end_channel,
+	.caught_up = note_caught_up
+};
 
 /*
  * Answer a request that is refused.  The connection may send another one.
@@ -392,8 +432,9 @@ refuse(EventStream *stream)
 	conn->identity = NULL;
 	conn->headers = NULL;
 	conn->events = NULL;
+	conn->protocol = NULL;
 	stream->exchange = NULL;
-	event_stream_free(stream);
+	free_stream(stream);
 	STAT_INC(BUS_STAT_REFUSED);
 	http_exchange_answer(exchange, status, bytes_slice(&body),
 						 status == 429 || status == 503 ? RETRY_HEADER : NULL);
@@ -478,8 +519,8 @@ begin(EventStream *stream)
 	http_exchange_stream(exchange, MEDIA_TYPE, STREAM_HEADERS);
 	if (conn->state != CONN_HTTP)
 		return;
-	conn_begin_events(conn, stream->resumes && conn->channels.count > 1 ?
-					  DIALECT_EVENTS_BARE : DIALECT_EVENTS);
+	conn_begin(conn, &events_protocol, stream->resumes && conn->channels.count > 1 ?
+			   DIALECT_EVENTS_BARE : DIALECT_EVENTS);
 	admission_user(conn);
 	conn_input_resume(conn);
 	send_start(conn);

@@ -12,7 +12,6 @@
 
 #include "gateway/channels.h"
 #include "gateway/http_exchange.h"
-#include "gateway/joins.h"
 
 typedef struct EventStream EventStream;
 
@@ -33,36 +32,6 @@ extern void event_stream_add(EventStream *stream, Slice topic, bool is_private,
 
 /* There is no memory for that. */
 extern void event_stream_no_memory(EventStream *stream);
-
-/* Its connection is being freed. */
-extern void event_stream_free(EventStream *stream);
-
-/*
- * Called by joins.c and replies.c for channels of such a connection, instead of
- * Phoenix messages.
- *
- * An AUTHORISING channel may hear its topic: does the join go on now?  If not,
- * join_allow() is called again, when the stream begins.
- */
-extern bool event_stream_allow(Channel *channel, uint8 rights);
-
-/* It may not; or it is over for a channel that was not JOINED.  It is freed. */
-extern void event_stream_refuse(Channel *channel, const char *reason);
-
-/* It has JOINED. */
-extern void event_stream_joined(Channel *channel, const JoinNews *news);
-
-/* A JOINED one is over, and freed. */
-extern void event_stream_end(Channel *channel, const char *reason);
-
-/* A channel has caught up. */
-extern void event_stream_caught_up(Channel *channel);
-
-/*
- * Append the event that says why nothing more comes of a topic; of an empty
- * one, of all.  False without memory.
- */
-extern bool event_stream_encode_close(Bytes *out, Slice topic, const char *reason);
 
 /* Go on with the streams of which something was decided in this turn. */
 extern void event_streams_run(void);

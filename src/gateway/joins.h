@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * joins.h
- *	  phx_join: from the request to its answer.
+ *	  From a wish to hear a topic to its answer, and to the end.
  *
  * src/gateway/joins.h
  *
@@ -10,15 +10,8 @@
 #ifndef REALTIME_JOINS_H
 #define REALTIME_JOINS_H
 
-#include "gateway/channels.h"
-#include "gateway/client_message.h"
+#include "gateway/protocol.h"
 #include "proto/cursor.h"
-
-/*
- * A client wants to join a topic.  A channel that the topic has already on
- * this connection is closed first.
- */
-extern void join_request(Conn *conn, const ClientMessage *msg);
 
 /* What became of a wish to get what was missed. */
 typedef enum Recovery
@@ -55,8 +48,11 @@ extern void join_answer(Channel *channel, const JoinNews *news);
 /* A channel that is not JOINED may hear nothing; it is gone. */
 extern void join_refuse(Channel *channel, const char *reason);
 
-/* All is known about the tables that a channel wants to follow. */
-extern void join_changes_ready(Channel *channel);
+/* A JOINED channel is over; it is gone. */
+extern void join_end(Channel *channel, const char *reason, ChannelEnd end);
+
+/* Something is there that the answer to a channel's join may wait for. */
+extern void join_continue(Channel *channel);
 
 /* Interest in the topic has become HELD: answer the joins that wait for it. */
 extern void join_topic_held(Topic *topic);

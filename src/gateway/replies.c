@@ -9,7 +9,6 @@
  */
 #include "proto/proto.h"
 
-#include "gateway/event_stream.h"
 #include "gateway/replies.h"
 #include "proto/ws_frame.h"
 
@@ -147,9 +146,7 @@ reply_system_ok(Channel *channel, const char *message)
 {
 	SystemMessage system = {"system", "ok", message, false};
 
-	/* an event stream is told why when it ends */
-	if (channel->conn->events == NULL)
-		reply_system(channel, &system);
+	reply_system(channel, &system);
 }
 
 /*
@@ -162,11 +159,6 @@ reply_end_channel(Channel *channel, const char *message, ChannelEnd end)
 	Conn	   *conn = channel->conn;
 	Slice		join_ref = channel_join_ref(channel);
 
-	if (conn->events != NULL)
-	{
-		event_stream_end(channel, message);
-		return;
-	}
 	if (message != NULL)
 	{
 		SystemMessage system = {"system", "error", message, true};

@@ -10,7 +10,7 @@
 #ifndef REALTIME_REPLIES_H
 #define REALTIME_REPLIES_H
 
-#include "gateway/channels.h"
+#include "gateway/protocol.h"
 
 #define NO_REF slice_make(NULL, 0)
 #define SCRATCH_KEPT (64 * 1024)	/* bytes of a buffer kept for later use */
@@ -60,16 +60,9 @@ extern void reply_system(Channel *channel, const SystemMessage *message);
 /* A system message of status ok that names no channel. */
 extern void reply_system_ok(Channel *channel, const char *message);
 
-/* What becomes of a channel that the server ends (3.6). */
-typedef enum ChannelEnd
-{
-	END_FOR_GOOD,				/* phx_close: the client does not come back */
-	END_FOR_NOW					/* phx_error: it joins again by itself */
-} ChannelEnd;
-
 /*
- * End and free a channel, with a system error before it unless message is
- * NULL.
+ * End and free a channel, with phx_close for good and phx_error for now; with a
+ * system error before it unless message is NULL.
  */
 extern void reply_end_channel(Channel *channel, const char *message, ChannelEnd end);
 

@@ -18,7 +18,7 @@
 #include "gateway/broadcasts.h"
 #include "gateway/fanout.h"
 #include "gateway/gw_stats.h"
-#include "gateway/joins.h"
+#include "gateway/phoenix_join.h"
 #include "gateway/replies.h"
 #include "gateway/session.h"
 #include "gateway/tracking.h"
@@ -31,7 +31,7 @@ typedef void (*EventHandler) (Conn *conn, const ClientMessage *msg, Channel *cha
 static void
 handle_join(Conn *conn, const ClientMessage *msg, Channel *channel)
 {
-	join_request(conn, msg);
+	phoenix_join_request(conn, msg);
 }
 
 /*

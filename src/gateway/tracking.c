@@ -22,6 +22,7 @@
 #include "gateway/agent_channels.h"
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
+#include "gateway/joins.h"
 #include "gateway/presence.h"
 #include "gateway/replies.h"
 #include "gateway/tracking.h"
@@ -156,7 +157,7 @@ static void
 end_limited(Channel *channel, const char *message)
 {
 	STAT_INC(BUS_STAT_PRESENCE_LIMITED);
-	reply_end_channel(channel, message, END_FOR_GOOD);
+	join_end(channel, message, END_FOR_GOOD);
 }
 
 /*
@@ -207,7 +208,7 @@ untrack(Channel *channel, Slice ref)
 	if (!write_queue_waits(channel))
 		settle_untrack(channel, ref, NO_REF, JOB_DONE);
 	else if (write_queue_keep(channel, settle_untrack, ref, 0) == NULL)
-		reply_end_channel(channel, "Too many messages wait for a decision", END_FOR_NOW);
+		join_end(channel, "Too many messages wait for a decision", END_FOR_NOW);
 }
 
 /*
@@ -265,8 +266,8 @@ tracking_request(Channel *channel, const ClientMessage *msg)
 }
 
 /*
- * The hub has no room for what a channel tracks.  That is no fault of the
- * client's, which joins again and finds out whether there is some.
+ * The hub has no room for what a channel tracks, which is no fault of the
+ * client's.
  */
 bool
 tracking_refused(Slice body)
@@ -276,6 +277,6 @@ tracking_refused(Slice body)
 	if (!presence_take_refused(body, &channel))
 		return false;
 	if (channel != NULL)
-		reply_end_channel(channel, "Presence limit exceeded", END_FOR_NOW);
+		channel->conn->protocol->untracked(channel);
 	return true;
 }

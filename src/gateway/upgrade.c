@@ -21,6 +21,7 @@
 #include "gateway/gw_stats.h"
 #include "gateway/http_answer.h"
 #include "gateway/identities.h"
+#include "gateway/protocol.h"
 #include "gateway/refusals.h"
 #include "gateway/request_headers.h"
 #include "gateway/request_token.h"
@@ -141,7 +142,9 @@ accept_upgrade(Conn *conn, const HttpRequest *req, PhxVersion version, Identity 
 		conn_write(conn, response.data, response.len);
 		if (conn->state == CONN_HTTP)
 		{
-			conn_upgrade(conn, version, identity, headers);
+			conn->identity = identity;
+			conn->headers = headers;
+			conn_begin(conn, &phoenix_protocol, (Dialect) version);
 			identity = NULL;
 			headers = NULL;
 		}

@@ -230,7 +230,7 @@ join_refuse(Channel *channel, const char *reason)
 }
 
 void
-reply_end_channel(Channel *channel, const char *message, ChannelEnd end)
+join_end(Channel *channel, const char *message, ChannelEnd end)
 {
 	client_of(channel)->ended++;
 	end_client(client_of(channel));
@@ -248,7 +248,7 @@ reply_system(Channel *channel, const SystemMessage *message)
 }
 
 void
-join_changes_ready(Channel *channel)
+join_continue(Channel *channel)
 {
 	if (changes_ready(channel))
 	{

@@ -35,6 +35,7 @@ int			realtime_spill_size;
 int			realtime_retention_minutes;
 int			realtime_on_error;
 int			realtime_capture;
+bool		realtime_delivery_tracking;
 int			realtime_max_change_size;
 int			realtime_executors;
 int			realtime_max_queued_jobs;
@@ -416,6 +417,11 @@ define_messages(void)
 							 "Which changes of followed tables are written to the WAL.",
 							 "'listened' are those that clients of this server listen to; 'always' serves clients of its standbys as well.",
 							 &realtime_capture, CAPTURE_LISTENED, capture_options,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("realtime.delivery_tracking",
+							 "Count how many sockets each message on a channel reaches.",
+							 "The counts are rows of realtime.message_audience.",
+							 &realtime_delivery_tracking, true,
 							 PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("realtime.max_change_size",
 							"Largest change of a row that is told with all its values.",

@@ -69,6 +69,7 @@ extern int	realtime_spill_size;	/* kB of messages kept per transaction */
 extern int	realtime_retention_minutes; /* 0 = keep for ever */
 extern int	realtime_on_error;	/* OnErrorMode */
 extern int	realtime_capture;	/* CaptureMode */
+extern bool realtime_delivery_tracking;
 extern int	realtime_max_change_size;	/* kB, of one change of a row */
 
 /* who may listen */

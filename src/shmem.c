@@ -148,6 +148,8 @@ shared_counter_name(SharedCounter counter)
 		[SHARED_PRESENCE_LEAVES] = "presence_leaves",
 		[SHARED_PRESENCE_REFUSED] = "presence_refused",
 		[SHARED_CHANGES] = "changes",
+		[SHARED_AUDIENCES_RECORDED] = "audiences_recorded",
+		[SHARED_AUDIENCES_LOST] = "audiences_lost",
 		[SHARED_FOLLOWS_BUSY] = "follows_busy",
 		[SHARED_GATEWAY_FAILURES] = "gateway_failures",
 		[SHARED_EXECUTOR_STARTS] = "executor_starts",

@@ -78,6 +78,8 @@ typedef enum SharedCounter
 	SHARED_PRESENCE_REFUSED,	/* tracks that there was no room for */
 	SHARED_CHANGES,				/* changes of rows handed on after commit */
 	SHARED_FOLLOWS_BUSY,		/* tables not followed, because writers went on */
+	SHARED_AUDIENCES_RECORDED,	/* rows written to realtime.message_audience */
+	SHARED_AUDIENCES_LOST,		/* counts that could not be kept or written */
 	SHARED_COUNTER_COUNT
 } SharedCounter;
 

@@ -26,6 +26,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "exec/audience_rows.h"
 #include "exec/authorise.h"
 #include "exec/calls.h"
 #include "exec/commits.h"
@@ -53,6 +54,8 @@ static const JobRules rules[JOB_KINDS] = {
 	[JOB_HISTORY] = {history_read, "read history"},
 	[JOB_STORE] = {store_broadcast, "store a broadcast"},
 	[JOB_SUBSCRIBE] = {subscribe, "say what there is to follow"},
+	[JOB_AUDIENCE] = {audience_insert, "record audiences"},
+	[JOB_ROLL_UP] = {messages_roll_up, "count messages"},
 	[JOB_VISIBLE] = {visible, "say who may see a change"},
 };
 
@@ -76,7 +79,8 @@ static bool
 job_writes(JobKind kind, Slice body)
 {
 	return kind == JOB_COMMITS || kind == JOB_STORE || kind == JOB_PUBLISH ||
-		kind == JOB_AUDIENCE || (kind == JOB_CALL && call_writes(body));
+		kind == JOB_AUDIENCE || kind == JOB_ROLL_UP ||
+		(kind == JOB_CALL && call_writes(body));
 }
 
 /*

@@ -23,6 +23,7 @@
  */
 #include "proto/proto.h"
 
+#include "gateway/audience_counts.h"
 #include "gateway/backpressure.h"
 #include "gateway/catch_up.h"
 #include "gateway/channels.h"
@@ -73,6 +74,7 @@ distribute(Topic *topic, Dialect dialect)
 	}
 	STAT_ADD(BUS_STAT_DELIVERIES, (uint64) delivered * batch->messages);
 	STAT_ADD(BUS_STAT_CAST_DELIVERIES, (uint64) delivered * batch->casts);
+	audience_reach(dialect, delivered);
 	batch->start = buf->len;
 	batch->messages = 0;
 	batch->casts = 0;
@@ -88,6 +90,7 @@ fanout_settle(void)
 		return;
 	for (int v = 0; v < DIALECTS; v++)
 		distribute(batch_topic, v);
+	audience_settle();
 	batch_topic = NULL;
 	batch_sender = NULL;
 }
@@ -196,7 +199,7 @@ close_members(Topic *topic, Dialect dialect)
  */
 static bool
 append(Topic *topic, Dialect dialect, const WalMessage *message,
-	   const MessageMeta *meta)
+	   const MessageMeta *meta, bool is_counted)
 {
 	frame.len = 0;
 	if (!message_frame_append(&frame, dialect, topic, message, meta))
@@ -208,6 +211,8 @@ append(Topic *topic, Dialect dialect, const WalMessage *message,
 	frame_buf_append(topic->open[dialect], frame.data, frame.len);
 	batches[dialect].messages++;
 	batches[dialect].casts += message->kind == WAL_MESSAGE_CAST;
+	if (is_counted)
+		audience_wait(dialect);
 	return true;
 }
 
@@ -236,10 +241,13 @@ static void
 deliver(Topic *topic, const Channel *sender, const WalMessage *message,
 		const MessageMeta *meta)
 {
+	bool		is_counted;
+
 	begin_batch(topic, sender);
+	is_counted = audience_note(message);
 	for (int v = 0; v < DIALECTS; v++)
 	{
-		if (topic->members[v].count > 0 && !append(topic, v, message, meta))
+		if (topic->members[v].count > 0 && !append(topic, v, message, meta, is_counted))
 			close_members(topic, v);
 	}
 	if (frame.failed || frame.cap > KEEP_BYTES)

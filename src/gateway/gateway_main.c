@@ -20,6 +20,7 @@
 
 #include "gateway/access.h"
 #include "gateway/agent_channels.h"
+#include "gateway/audience_counts.h"
 #include "gateway/bus_dispatch.h"
 #include "gateway/catch_up.h"
 #include "gateway/change_delivery.h"
@@ -101,6 +102,7 @@ next_deadline(void)
 	int64		deadline = Min(conn_deadline(), listener_deadline());
 
 	deadline = Min(deadline, gw_stats_deadline());
+	deadline = Min(deadline, audience_deadline());
 	deadline = Min(deadline, hub_report_deadline());
 	deadline = Min(deadline, limits_deadline());
 	deadline = Min(deadline, publishers_deadline());
@@ -165,6 +167,7 @@ turn(void)
 	presence_flush();
 	measure_end_turn();
 	limits_turn(loop_now);
+	audience_report(loop_now);
 	gw_stats_report(loop_now);
 	bus_link_flush();
 	trim_memory();

@@ -76,6 +76,7 @@ static const struct
 	bool	   *value;
 }			flags[] = {
 	{"private_only", &gw_settings.private_only},
+	{"delivery_tracking", &gw_settings.delivery_tracking},
 };
 
 static const struct

@@ -23,6 +23,7 @@ typedef struct GwSettings
 	Bytes		jwt_roles;		/* allowed ones, each with a NUL behind it */
 	char	   *agent_channels; /* off, warn, require or auto */
 	bool		private_only;	/* no public channels */
+	bool		delivery_tracking;	/* audiences are counted */
 	int64		port;
 	int64		max_connections;
 	int64		max_channels_per_client;

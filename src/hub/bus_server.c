@@ -212,6 +212,8 @@ take_frame(void *owner, const BusHeader *header, Slice body)
 			return callbacks.presence(slot_of(gateway), header->type, body);
 		case BUS_USAGE:
 			return callbacks.usage(slot_of(gateway), body);
+		case BUS_AUDIENCE:
+			return callbacks.audience(slot_of(gateway), body);
 		case BUS_ASK_METRICS:
 		case BUS_HISTOGRAMS:
 			return callbacks.metrics(slot_of(gateway), header->type, body);

@@ -40,6 +40,9 @@ typedef struct BusCallbacks
 	/* A BUS_USAGE came; false if it is none. */
 	bool		(*usage) (int slot, Slice body);
 
+	/* The same for a BUS_AUDIENCE. */
+	bool		(*audience) (int slot, Slice body);
+
 	/* The same for a BUS_HISTOGRAMS or BUS_ASK_METRICS. */
 	bool		(*metrics) (int slot, BusFrameType type, Slice body);
 } BusCallbacks;

@@ -33,6 +33,7 @@
 
 #include "exec/maintenance.h"
 #include "guc.h"
+#include "hub/audience.h"
 #include "hub/bus_server.h"
 #include "hub/events.h"
 #include "hub/executors.h"
@@ -46,6 +47,7 @@
 #include "hub/quiet.h"
 #include "hub/recorder.h"
 #include "hub/release.h"
+#include "hub/roll_ups.h"
 #include "hub/seam.h"
 #include "hub/sealed.h"
 #include "hub/timeouts.h"
@@ -688,6 +690,8 @@ turn(void)
 	flushed = GetFlushRecPtr(NULL);
 	read_wal();
 	timeout = sooner(timeout, record(now));
+	timeout = sooner(timeout, audience_tick(now));
+	timeout = sooner(timeout, roll_ups_tick(now));
 	timeout = sooner(timeout, follows_tick(now, told_lsn(flushed)));
 	publish_state(hub.catching_up ? HUB_CATCHING_UP :
 				  hub.hold_ms > 0 ? HUB_HOLDING : HUB_RUNNING);

@@ -24,6 +24,7 @@
 #include "utils/varlena.h"
 
 #include "guc.h"
+#include "hub/audience.h"
 #include "hub/bus_server.h"
 #include "hub/events.h"
 #include "hub/jobs.h"
@@ -294,6 +295,7 @@ add_admission(StringInfo settings)
 	list_free(names);
 	pfree(roles);
 	add_setting(settings, "private_only", realtime_private_only ? "on" : "off");
+	add_setting(settings, "delivery_tracking", realtime_delivery_tracking ? "on" : "off");
 	add_setting(settings, "agent_channels", agent_modes[realtime_agent_channels]);
 }
 
@@ -427,6 +429,7 @@ programs_init(void)
 		.job = jobs_add,
 		.presence = presence_server_take,
 		.usage = usage_server_take,
+		.audience = audience_take,
 		.metrics = metrics_server_take
 	};
 

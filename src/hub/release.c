@@ -28,6 +28,7 @@
 
 #include "hub/bus_server.h"
 #include "hub/release.h"
+#include "hub/roll_ups.h"
 #include "hub/sealed.h"
 #include "shmem.h"
 
@@ -245,6 +246,8 @@ publish(TransactionId xid, const WalMessage *message, Slice body)
 		default:
 			break;
 	}
+	if ((message->flags & (WAL_MESSAGE_CHANNEL | WAL_MESSAGE_UNSTORED)) == WAL_MESSAGE_CHANNEL)
+		roll_ups_note();
 	current.count++;
 	current.full_xid = message->top_xid;
 	current.first_at = Min(current.first_at, message->inserted_at);

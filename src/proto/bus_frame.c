@@ -264,6 +264,7 @@ bus_stat_name(BusStat stat)
 		[BUS_STAT_CHANGES_ASKED] = "changes_asked",
 		[BUS_STAT_CHANGES_HELD] = "changes_held",
 		[BUS_STAT_CHANGES_OVERRUN] = "changes_overrun",
+		[BUS_STAT_AUDIENCES_OVERRUN] = "audiences_overrun",
 	};
 
 	return names[stat];

@@ -261,6 +261,7 @@ typedef enum BusStat
 	BUS_STAT_CHANGES_HELD,		/* gauge: changes that wait for a verdict, each
 								 * counted for every channel */
 	BUS_STAT_CHANGES_OVERRUN,	/* channels ended because too many waited */
+	BUS_STAT_AUDIENCES_OVERRUN, /* messages on channels that were not counted */
 	BUS_STAT_COUNT
 } BusStat;
 

@@ -373,7 +373,8 @@ job_decode_audience(Slice body, uint32 *count)
 {
 	AudienceEntry entry;
 
-	if (body.len == 0 || body.len % sizeof(AudienceEntry) != 0)
+	if (body.len == 0 || body.len % sizeof(AudienceEntry) != 0 ||
+		body.len > AUDIENCE_MAX_ENTRIES * sizeof(AudienceEntry))
 		return false;
 	*count = (uint32) (body.len / sizeof(AudienceEntry));
 	for (uint32 i = 0; i < *count; i++)

@@ -34,10 +34,11 @@ typedef enum JobKind
 	JOB_VISIBLE = 7,
 	JOB_STORE = 8,				/* StoreHead, a WAL record -> empty */
 	JOB_PUBLISH = 9,			/* PublishJob -> PublishReply */
-	JOB_AUDIENCE = 10			/* AudienceEntry[] -> empty */
+	JOB_AUDIENCE = 10,			/* AudienceEntry[] -> empty */
+	JOB_ROLL_UP = 11			/* empty -> u8, 1 = there is more to do */
 } JobKind;
 
-#define JOB_KINDS (JOB_AUDIENCE + 1)
+#define JOB_KINDS (JOB_ROLL_UP + 1)
 #define JOB_KIND_VALID(kind) ((kind) >= JOB_AUTHORISE && (kind) < JOB_KINDS)
 
 typedef enum JobOutcome
@@ -225,7 +226,7 @@ typedef struct PublishReply
 	uint8		id[MESSAGE_ID_BYTES];	/* of the message; zero if DENIED */
 } PublishReply;
 
-/* How many sockets a published message has reached. */
+/* How many sockets a published message has reached: realtime.message_audience. */
 typedef struct AudienceEntry
 {
 	uint8		id[MESSAGE_ID_BYTES];	/* of the message */
@@ -233,6 +234,8 @@ typedef struct AudienceEntry
 	uint32		sockets;		/* at least one */
 	uint32		reserved;		/* zero */
 } AudienceEntry;
+
+#define AUDIENCE_MAX_ENTRIES 4096	/* of a JOB_AUDIENCE or BUS_AUDIENCE */
 
 /* Commits to be recorded in realtime.commits, in the order of their LSNs. */
 typedef struct CommitsHead

@@ -2,7 +2,7 @@
 export declare class RealtimeError extends Error {
   /**
    * AUTH_INVALID_CREDENTIALS, TOKEN_FAILED (your function threw), CONNECTION_FAILED, DISCONNECTED,
-   * TIMEOUT, HISTORY_LOST, REALTIME_UNAUTHORIZED, and what else the server says
+   * TIMEOUT, SUBSCRIPTION_CANCELLED, HISTORY_LOST, REALTIME_UNAUTHORIZED, and what else the server says
    */
   code: string
   /** where, if it is about one channel */

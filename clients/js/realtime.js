@@ -187,8 +187,8 @@ class Realtime {
     this.#wanted.pending = false
     clearTimeout(this.#wanted.timer)
     this.#wanted.resolve()
-    this.emit('connect')
     for (const room of [...this.rooms.values()]) room.subscribe()
+    this.emit('connect')
   }
 
   #event (event, body) {
@@ -262,9 +262,7 @@ class Channel {
 
   track (payload) { return this.#hold().track(payload) }
 
-  async untrack () {
-    return this.#room()?.track(undefined) ?? { error: null }
-  }
+  async untrack () { return this.#room()?.track(undefined) ?? { error: null } }
 
   presenceState () {
     return Object.fromEntries([...this.#room()?.members ?? []].map(([key, { payload }]) => [key, [payload ?? {}]]))
@@ -279,6 +277,7 @@ class Channel {
 
   #hold () {
     const room = this.#room() ?? new Room(this.realtime, this.name, this.cursor)
+    this.cursor = undefined
     room.holders.add(this)
     return room
   }
@@ -307,7 +306,10 @@ class Room {
 
   release (channel) {
     if (!this.holders.delete(channel) || this.holders.size > 0) return
+    const cancelled = failure('SUBSCRIPTION_CANCELLED', 'The channel was unsubscribed')
     clearTimeout(this.#retry)
+    this.#settle(cancelled)
+    this.subscribed = Promise.resolve(cancelled)
     this.realtime.rooms.delete(this.name)
     this.realtime.call('realtime:unsubscribe', { channel: this.name })
   }
@@ -325,11 +327,8 @@ class Room {
     const { ok, error, presence, cursor, recovered, reason } = answer
     if (error?.code === 'DISCONNECTED') return
     if (!ok) this.#fail(error)
-    if (!ok && !FINAL.has(error.code)) {
-      this.#retry = setTimeout(() => this.subscribe(), this.realtime.options.reconnectDelay(this.#refusals++))
-      return
-    }
-    this.#settle(answer)
+    if (ok || FINAL.has(error.code)) this.#settle(answer)
+    else this.#retry = setTimeout(() => this.subscribe(), this.realtime.options.reconnectDelay(this.#refusals++))
     if (!ok) return
     this.#refusals = 0
     this.cursor = cursor ?? this.cursor

@@ -192,7 +192,8 @@ describe('channels', { timeout: patience * 2 }, () => {
   })
 
   test('parts of an application share a subscription', async () => {
-    const server = await start({ 'realtime:subscribe': subscribed })
+    const server = await start()
+    server['realtime:subscribe'] = subscribed
     const { realtime } = make(server)
     await realtime.connect()
     const heard = []
@@ -208,6 +209,12 @@ describe('channels', { timeout: patience * 2 }, () => {
     await waitFor(() => server.bodies('realtime:unsubscribe').length === 1, 'the server to be told')
     assert.deepEqual(heard, [1, 2, 2])
     assert.equal(server.bodies('realtime:subscribe').length, 1)
+
+    // one that ends before it has begun
+    server['realtime:subscribe'] = () => {}
+    const three = realtime.channel('silent').subscribe()
+    three.unsubscribe()
+    assert.equal((await three.ready).error.code, 'SUBSCRIPTION_CANCELLED')
   })
 
   test('a listener that throws stops nothing', async () => {
@@ -296,6 +303,12 @@ describe('coming back', { timeout: patience * 2 }, () => {
     await realtime.connect()
     await realtime.channel('a', { cursor: 'c7' }).subscribe().ready
     assert.equal(server.bodies('realtime:subscribe')[0].resume, 'c7')
+
+    // a second subscription is a new one
+    const channel = realtime.channel('b', { cursor: 'c8' })
+    channel.subscribe().unsubscribe()
+    await channel.subscribe().ready
+    assert.deepEqual(server.bodies('realtime:subscribe').slice(1).map(({ resume }) => resume), ['c8', undefined])
   })
 
   test('a connection that breaks before the answer', async () => {

@@ -3,10 +3,11 @@
 
 import assert from 'node:assert/strict'
 import { after, afterEach, describe, test } from 'node:test'
-import WebSocket, { WebSocketServer } from 'ws'
+import ws, { WebSocketServer } from 'ws'
 import { createClient } from '../../clients/js/realtime.js'
 import { patience, waitFor } from './support.mjs'
 
+const { WebSocket = ws } = globalThis // Node 22 has its own
 const servers = []
 after(() => { for (const server of servers) server.close() })
 

@@ -151,6 +151,7 @@ shared_counter_name(SharedCounter counter)
 		[SHARED_AUDIENCES_RECORDED] = "audiences_recorded",
 		[SHARED_AUDIENCES_LOST] = "audiences_lost",
 		[SHARED_FOLLOWS_BUSY] = "follows_busy",
+		[SHARED_HANDOVERS_DROPPED] = "handovers_dropped",
 		[SHARED_GATEWAY_FAILURES] = "gateway_failures",
 		[SHARED_EXECUTOR_STARTS] = "executor_starts",
 		[SHARED_EXECUTOR_FAILURES] = "executor_failures",

@@ -80,6 +80,8 @@ typedef enum SharedCounter
 	SHARED_FOLLOWS_BUSY,		/* tables not followed, because writers went on */
 	SHARED_AUDIENCES_RECORDED,	/* rows written to realtime.message_audience */
 	SHARED_AUDIENCES_LOST,		/* counts that could not be kept or written */
+	SHARED_HANDOVERS_DROPPED,	/* connections closed on their way to another
+								 * gateway */
 	SHARED_COUNTER_COUNT
 } SharedCounter;
 

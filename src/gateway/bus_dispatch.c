@@ -23,6 +23,7 @@
 #include "gateway/fanout.h"
 #include "gateway/gw_histograms.h"
 #include "gateway/gw_settings.h"
+#include "gateway/handover.h"
 #include "gateway/hub_report.h"
 #include "gateway/joins.h"
 #include "gateway/limits.h"
@@ -52,6 +53,7 @@ take_config(Slice body)
 	if (!bus_decode_hello(body, &hello, &settings) || !gw_settings_apply(settings))
 		return false;
 	OPENSSL_cleanse(unconstify(char *, settings.data), settings.len);
+	gw_settings.slot = hello.slot;
 	fanout_settle();
 	place_set_epoch(hello.epoch);
 	access_settings_changed();
@@ -59,6 +61,7 @@ take_config(Slice body)
 		life_silence_stderr();
 	configured = true;
 	listener_configure();
+	handover_begin();
 	return true;
 }
 

@@ -355,6 +355,26 @@ flush(Conn *conn)
 }
 
 /*
+ * Part with the socket.
+ */
+int
+conn_release(Conn *conn)
+{
+	int			fd = conn->watch.fd;
+
+	Assert(conn->state == CONN_HTTP);
+	if (conn->out.count > 0)
+		flush(conn);
+	if (conn->state == CONN_CLOSED || conn->out.count > 0 || !conn->stream->can_hand_over)
+		return -1;
+	/* closing would not do: the socket lives on elsewhere */
+	loop_remove(&conn->watch);
+	conn->watch.fd = -1;
+	conn_abort(conn);
+	return fd;
+}
+
+/*
  * Write to every socket that something was queued for.
  */
 void
@@ -653,6 +673,20 @@ conn_deadline(void)
 }
 
 /*
+ * Close the socket, unless another process has it.  One that has come from there
+ * may still be open in it for a moment, and closing alone would not keep us from
+ * hearing of it.
+ */
+static void
+close_socket(Conn *conn)
+{
+	if (conn->watch.fd < 0)
+		return;
+	loop_remove(&conn->watch);
+	close(conn->watch.fd);
+}
+
+/*
  * Carry out what closing left for later.
  */
 void
@@ -676,7 +710,7 @@ conn_reap(void)
 		identity_unref(conn->identity);
 		request_headers_unref(conn->headers);
 		recv_buf_free(conn->input);
-		close(conn->watch.fd);
+		close_socket(conn);
 		free(conn);
 		nconns--;
 	}

@@ -66,6 +66,8 @@ typedef struct Conn
 								 * answer, or `publisher` waits */
 	bool		is_user;		/* has joined something: admission.c */
 	uint8		clock;			/* TimerKind of the timer */
+	uint8		goes_to;		/* slot, plus one, of the gateway that the
+								 * request at hand is for: handover.c */
 	struct Conn *next_reaped;
 	RecvBuf    *input;			/* NULL while nothing incomplete was read */
 	ChannelSet	channels;
@@ -88,6 +90,13 @@ typedef struct Conn
  * and then the descriptor is still the caller's.
  */
 extern Conn *conn_open(int fd, WatchReady ready);
+
+/*
+ * Part with the socket of an HTTP connection, which is CLOSED then: another
+ * process goes on with it.  -1 if not all that is queued can be written, or what
+ * carries the bytes cannot move.
+ */
+extern int	conn_release(Conn *conn) RT_MUSTCHECK;
 
 /* Connections that are not yet freed, and those that are OPEN. */
 extern uint32 conn_count(void);

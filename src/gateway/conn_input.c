@@ -19,6 +19,7 @@
 #include "gateway/fanout.h"
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
+#include "gateway/handover.h"
 #include "gateway/http_routes.h"
 #include "gateway/protocol.h"
 #include "gateway/publishers.h"
@@ -131,6 +132,11 @@ handle_input(Conn *conn, Input *in)
 
 		in->len -= taken;
 		memmove(in->data, in->data + taken, in->len);
+		if (conn->goes_to != 0)
+		{
+			handover_send(conn, conn->goes_to - 1, slice_make(in->data, in->len));
+			return;
+		}
 	}
 	if (conn->state == CONN_OPEN && conn->protocol->message != NULL)
 		handle_frames(conn, in);
@@ -246,17 +252,14 @@ read_input(Conn *conn)
 }
 
 /*
- * Go on where a request or publishers.c has stopped us.
+ * Handle what is kept.
  */
-void
-conn_input_resume(Conn *conn)
+static void
+handle_kept(Conn *conn)
 {
 	Input		in;
 	size_t		cap;
 
-	conn_resume_input(conn);
-	if (conn->state > CONN_OPEN || conn->input == NULL)
-		return;
 	if (!begin_read(conn, &in, &cap))
 	{
 		conn_abort(conn);
@@ -265,6 +268,35 @@ conn_input_resume(Conn *conn)
 	handle_input(conn, &in);
 	if (conn->state <= CONN_OPEN && !end_read(conn, &in))
 		conn_close(conn, WS_CLOSE_TRY_LATER, "out of memory");
+}
+
+/*
+ * Go on where a request or publishers.c has stopped us.
+ */
+void
+conn_input_resume(Conn *conn)
+{
+	conn_resume_input(conn);
+	if (conn->state <= CONN_OPEN && conn->input != NULL)
+		handle_kept(conn);
+}
+
+/*
+ * Begin with what another gateway has read.
+ */
+void
+conn_input_begin(Conn *conn, Slice bytes)
+{
+	if (bytes.len == 0)
+		return;
+	if (!recv_buf_reserve(&conn->input, bytes.len))
+	{
+		conn_abort(conn);
+		return;
+	}
+	memcpy(conn->input->data, bytes.data, bytes.len);
+	conn->input->len = bytes.len;
+	handle_kept(conn);
 }
 
 /*

@@ -15,6 +15,9 @@
 /* Events of a Conn's watch. */
 extern void conn_input_ready(Watch *watch, uint32 events);
 
+/* These bytes have come before anything that is still in the socket. */
+extern void conn_input_begin(Conn *conn, Slice bytes);
+
 /*
  * A request has been answered for which input was paused, or the connection
  * need not be held back any more: go on with what was sent.

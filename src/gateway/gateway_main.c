@@ -30,6 +30,7 @@
 #include "gateway/fanout.h"
 #include "gateway/gw_histograms.h"
 #include "gateway/gw_stats.h"
+#include "gateway/handover.h"
 #include "gateway/hub_report.h"
 #include "gateway/identities.h"
 #include "gateway/limits.h"
@@ -188,7 +189,7 @@ main(int argc, char **argv)
 	/* an orphan would keep its share of the new connections */
 	life_begin();
 	raise_fd_limit();
-	if (!loop_init() || !bus_link_open(&handlers))
+	if (!loop_init() || !bus_link_open(&handlers) || !handover_open())
 	{
 		fprintf(stderr, "realtime_gateway is started by the server, not by hand\n");
 		return 1;

@@ -14,6 +14,7 @@
 
 typedef struct GwSettings
 {
+	uint32		slot;			/* number of this gateway, from 0 */
 	char	   *listen_addresses;	/* comma-separated, "*" = all */
 	char	   *allowed_origins;	/* as ws_origin_allowed() wants them */
 	char	   *jwt_secret;		/* these may be empty */

@@ -17,6 +17,7 @@
  */
 #include "proto/proto.h"
 
+#include "gateway/engine_route.h"
 #include "gateway/events_route.h"
 #include "gateway/http_answer.h"
 #include "gateway/http_exchange.h"
@@ -32,7 +33,8 @@ typedef void (*RouteHandler) (Conn *conn, const HttpRequest *req);
 
 /*
  * A path has a handler for requests without a body, or a route for those with.
- * One that ends in a slash stands for all that begin with it.
+ * One that ends in a slash stands for all that begin with it, and one that ends
+ * in "/?" for itself with and without the slash.
  */
 typedef struct Route
 {
@@ -79,6 +81,9 @@ is_path(Slice path, const char *pattern)
 {
 	size_t		len = strlen(pattern);
 
+	if (pattern[len - 1] == '?')
+		return (path.len == len - 1 || path.len == len - 2) &&
+			memcmp(path.data, pattern, path.len) == 0;
 	if (pattern[len - 1] == '/')
 		return path.len > len && memcmp(path.data, pattern, len) == 0;
 	return slice_equals_cstr(path, pattern);
@@ -102,6 +107,7 @@ find_route(Slice path)
 		{"/realtime/v1/api/broadcast/", "POST, OPTIONS", NULL, &rest_single_route},
 		{"/api/broadcast/", "POST, OPTIONS", NULL, &rest_single_route},
 		{"/realtime/v1/events", "GET, OPTIONS", NULL, &events_route},
+		{"/socket.io/?", NULL, NULL, &engine_route},
 		{"/realtime/v1/api/ping", "GET, HEAD", handle_ping, NULL},
 		{"/api/ping", "GET, HEAD", handle_ping, NULL},
 		{"/healthcheck", "GET, HEAD", handle_healthcheck, NULL}
@@ -166,6 +172,8 @@ handle_request(Conn *conn, const HttpRequest *req, Slice head)
 		refuse_method(conn, req, route);
 	else if (route->body_route == NULL)
 		route->handler(conn, req);
+	else if (slice_equals_cstr(req->method, "OPTIONS") && route->methods == NULL)
+		http_answer_preflight_all(conn, req);
 	else if (slice_equals_cstr(req->method, "OPTIONS"))
 		http_answer_preflight(conn, req, route->methods);
 	else
@@ -205,7 +213,7 @@ parse_error(int status)
 
 /*
  * Take one head, whose request is answered or whose body is waited for.
- * Returns the bytes taken, 0 if the head is not complete.
+ * Returns the bytes taken, 0 if the head is not complete or not for us.
  */
 static size_t
 take_head(Conn *conn, RecvState *state, const char *buf, size_t len)
@@ -223,6 +231,8 @@ take_head(Conn *conn, RecvState *state, const char *buf, size_t len)
 	state->http_scanned = 0;
 	conn_active(conn);
 	handle_request(conn, &req, slice_make(buf, n));
+	if (conn->goes_to != 0)
+		return 0;
 	if (conn->state == CONN_HTTP && conn->exchange == NULL && req.content_length > 0)
 		state->http_discard = (size_t) req.content_length;
 	return n;

@@ -29,7 +29,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "gateway/conn.h"
 #include "gateway/conn_input.h"
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
@@ -98,19 +97,22 @@ pause_accepting(int listen_fd)
 }
 
 /*
- * Take over an accepted socket.  Some connections past the limit are kept to
- * be told so when they ask for an upgrade; /healthz is answered to them, too.
+ * Take over a client.  Some connections past the limit are kept to be told so
+ * when they ask for an upgrade; /healthz is answered to them, too.
  */
-static void
-take_client(int fd)
+Conn *
+listener_take(int fd)
 {
-	STAT_INC(BUS_STAT_ACCEPTED);
-	if (conn_count() >= gw_settings.max_connections + OVER_LIMIT_MAX ||
-		conn_open(fd, conn_input_ready) == NULL)
+	Conn	   *conn = NULL;
+
+	if (conn_count() < gw_settings.max_connections + OVER_LIMIT_MAX)
+		conn = conn_open(fd, conn_input_ready);
+	if (conn == NULL)
 	{
 		STAT_INC(BUS_STAT_REFUSED);
 		close(fd);
 	}
+	return conn;
 }
 
 /*
@@ -129,7 +131,8 @@ listener_ready(Watch *watch, uint32 events)
 		if (fd >= 0)
 		{
 			out_of_fds = false;
-			take_client(fd);
+			STAT_INC(BUS_STAT_ACCEPTED);
+			(void) listener_take(fd);
 		}
 		else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
 		{

@@ -10,10 +10,16 @@
 #ifndef REALTIME_LISTENER_H
 #define REALTIME_LISTENER_H
 
-#include "proto/proto.h"
+#include "gateway/conn.h"
 
 /* Listen where gw_settings says, unless that is done already. */
 extern void listener_configure(void);
+
+/*
+ * Take over the socket of a client; NULL, and it is closed, if there are too
+ * many.
+ */
+extern Conn *listener_take(int fd);
 
 /* Stop listening for good. */
 extern void listener_close(void);

@@ -81,5 +81,6 @@ const StreamOps stream_plain = {
 	.recv = plain_recv,
 	.send = plain_send,
 	.in_flight = plain_in_flight,
-	.end = plain_end
+	.end = plain_end,
+	.can_hand_over = true
 };

@@ -35,6 +35,9 @@ typedef struct StreamOps
 
 	/* tell the peer that nothing more will come */
 	void		(*end) (int fd);
+
+	/* is all of its state in the kernel, so that another process can go on? */
+	bool		can_hand_over;
 } StreamOps;
 
 extern const StreamOps stream_plain;

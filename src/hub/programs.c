@@ -26,6 +26,7 @@
 #include "guc.h"
 #include "hub/audience.h"
 #include "hub/bus_server.h"
+#include "hub/doors.h"
 #include "hub/events.h"
 #include "hub/jobs.h"
 #include "hub/metrics_server.h"
@@ -97,6 +98,7 @@ clear_program(int slot)
 
 	jobs_forget_gateway(slot);
 	bus_server_remove(slot);
+	doors_remove(slot);
 	presence_server_remove(slot);
 	usage_server_remove(slot);
 	metrics_server_remove(slot);
@@ -169,7 +171,7 @@ pidfd_event(EventSource *source, uint32 bits)
 }
 
 /*
- * The bus has lost a program that may still run: it is of no use.
+ * The bus or the door has lost a program that may still run: it is of no use.
  */
 static void
 peer_lost(int slot, const char *why)
@@ -352,8 +354,9 @@ start_gateway(int slot, TimestampTz now)
 {
 	Program    *program = &gateways[slot];
 	int			bus_fd;
+	int			door_fd;
 	int			pid_fd;
-	pid_t		pid = spawn_program(GATEWAY_PROGRAM, &bus_fd, &pid_fd);
+	pid_t		pid = spawn_program(GATEWAY_PROGRAM, &bus_fd, &door_fd, &pid_fd);
 
 	program->started_at = now;
 	if (pid < 0)
@@ -369,6 +372,7 @@ start_gateway(int slot, TimestampTz now)
 	program->source.owner = program;
 	events_add(&program->source, EPOLLIN);
 	bus_server_add(slot, bus_fd);
+	doors_add(slot, door_fd);
 	presence_server_add(slot);
 	usage_server_add(slot);
 	publish_slot(slot);
@@ -434,6 +438,7 @@ programs_init(void)
 	};
 
 	bus_server_init(&callbacks);
+	doors_init(peer_lost);
 	presence_server_init();
 	on_proc_exit(end_all, (Datum) 0);
 }

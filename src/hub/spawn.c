@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * spawn.c
- *	  Fork and exec a program that holds one end of a bus.
+ *	  Fork and exec a program that holds one end of a bus, and of a door.
  *
  * What stands between fork and exec is learnt from a prototype's accidents:
  *
@@ -36,6 +36,7 @@
 
 #include "hub/spawn.h"
 #include "proto/bus_frame.h"
+#include "proto/handover_message.h"
 
 #define EXIT_CANNOT_EXECUTE 127
 
@@ -52,13 +53,25 @@ program_path(const char *name, char *path, size_t size)
 }
 
 /*
- * The child, up to exec.  Only async-signal-safe calls.
+ * Have a descriptor at a number that the program knows.  It is never there yet:
+ * see become_program().
  */
 static void
-become_program(const char *path, char **argv, int bus_fd, pid_t hub)
+place_descriptor(int fd, int number)
+{
+	if (fd < 0 || dup2(fd, number) < 0)
+		_exit(EXIT_CANNOT_EXECUTE);
+}
+
+/*
+ * The child, up to exec.  Only async-signal-safe calls.  A door_fd of -1 is none.
+ */
+static void
+become_program(const char *path, char **argv, int bus_fd, int door_fd, pid_t hub)
 {
 	char	   *environment[] = {"LC_ALL=C", NULL};
 	sigset_t	none;
+	int			last = door_fd < 0 ? BUS_FD : DOOR_FD;
 	int			null_fd;
 
 	for (int signo = 1; signo < NSIG; signo++)
@@ -69,12 +82,21 @@ become_program(const char *path, char **argv, int bus_fd, pid_t hub)
 	(void) setsid();
 
 	null_fd = open("/dev/null", O_RDWR);
-	if (null_fd < 0 || dup2(null_fd, 0) < 0 || dup2(null_fd, 1) < 0 ||
-		dup2(bus_fd, BUS_FD) < 0)
-		_exit(EXIT_CANNOT_EXECUTE);
-	/* dup2() onto itself would have left close-on-exec set */
-	(void) fcntl(BUS_FD, F_SETFD, 0);
-	(void) syscall(SYS_close_range, BUS_FD + 1, ~0U, 0);
+	place_descriptor(null_fd, 0);
+	place_descriptor(null_fd, 1);
+
+	/*
+	 * Out of the way first: one may be where the other is to go, and dup2()
+	 * onto itself would leave close-on-exec set.
+	 */
+	bus_fd = fcntl(bus_fd, F_DUPFD, DOOR_FD + 1);
+	if (door_fd >= 0)
+	{
+		door_fd = fcntl(door_fd, F_DUPFD, DOOR_FD + 1);
+		place_descriptor(door_fd, DOOR_FD);
+	}
+	place_descriptor(bus_fd, BUS_FD);
+	(void) syscall(SYS_close_range, last + 1, ~0U, 0);
 
 	sigemptyset(&none);
 	(void) sigprocmask(SIG_SETMASK, &none, NULL);
@@ -83,45 +105,72 @@ become_program(const char *path, char **argv, int bus_fd, pid_t hub)
 }
 
 /*
- * Start a program.
+ * Fork; the parent gets the child's pid and its pidfd, or -1 with errno set.
  */
-pid_t
-spawn_program(const char *name, int *bus_fd, int *pid_fd)
+static pid_t
+fork_program(const char *name, int bus_fd, int door_fd, int *pid_fd)
 {
 	char		path[MAXPGPATH];
 	char	   *argv[] = {unconstify(char *, name), NULL};
 	pid_t		hub = getpid();
 	sigset_t	all;
 	sigset_t	before;
-	int			ends[2];
 	pid_t		pid;
 	int			save_errno;
 
 	program_path(name, path, sizeof(path));
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
-		return -1;
-
 	sigfillset(&all);
 	(void) sigprocmask(SIG_SETMASK, &all, &before);
 	pid = fork();
 	if (pid == 0)
-		become_program(path, argv, ends[1], hub);
+		become_program(path, argv, bus_fd, door_fd, hub);
 	save_errno = errno;
 	(void) sigprocmask(SIG_SETMASK, &before, NULL);
-	close(ends[1]);
 
 	if (pid > 0)
 	{
 		/* pidfds are close-on-exec by themselves */
 		*pid_fd = (int) syscall(SYS_pidfd_open, pid, 0);
-		*bus_fd = ends[0];
 		if (*pid_fd >= 0)
 			return pid;
 		save_errno = errno;
 		(void) kill(pid, SIGKILL);
 		(void) waitpid(pid, NULL, 0);
 	}
-	close(ends[0]);
+	errno = save_errno;
+	return -1;
+}
+
+/*
+ * Start a program.
+ */
+pid_t
+spawn_program(const char *name, int *bus_fd, int *door_fd, int *pid_fd)
+{
+	int			bus[2];
+	int			door[2] = {-1, -1};
+	pid_t		pid = -1;
+	int			save_errno;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, bus) < 0)
+		return -1;
+	if (door_fd == NULL ||
+		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, door) == 0)
+		pid = fork_program(name, bus[1], door[1], pid_fd);
+	save_errno = errno;
+	close(bus[1]);
+	if (door[1] >= 0)
+		close(door[1]);
+	if (pid > 0)
+	{
+		*bus_fd = bus[0];
+		if (door_fd != NULL)
+			*door_fd = door[0];
+		return pid;
+	}
+	close(bus[0]);
+	if (door[0] >= 0)
+		close(door[0]);
 	errno = save_errno;
 	return -1;
 }

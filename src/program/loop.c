@@ -88,8 +88,8 @@ loop_change(Watch *watch, uint32 events)
 }
 
 /*
- * Stop watching.  Closing the descriptor would do as well; this is for those
- * that stay open.
+ * Stop watching.  Closing the descriptor does as well, unless it stays open in
+ * another process.
  */
 void
 loop_remove(Watch *watch)

@@ -265,6 +265,7 @@ bus_stat_name(BusStat stat)
 		[BUS_STAT_CHANGES_HELD] = "changes_held",
 		[BUS_STAT_CHANGES_OVERRUN] = "changes_overrun",
 		[BUS_STAT_AUDIENCES_OVERRUN] = "audiences_overrun",
+		[BUS_STAT_HANDOVERS] = "handovers",
 	};
 
 	return names[stat];

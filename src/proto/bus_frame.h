@@ -262,6 +262,7 @@ typedef enum BusStat
 								 * counted for every channel */
 	BUS_STAT_CHANGES_OVERRUN,	/* channels ended because too many waited */
 	BUS_STAT_AUDIENCES_OVERRUN, /* messages on channels that were not counted */
+	BUS_STAT_HANDOVERS,			/* connections handed to another gateway */
 	BUS_STAT_COUNT
 } BusStat;
 

@@ -63,11 +63,11 @@ sub _place
 	return $out;
 }
 
-# Copy the server's programs, with ours as the gateway.  They find the rest of
-# their installation by where they are themselves.
-sub _copy_programs
+# Copy the server's programs, with a program in Perl as the gateway.  They find the
+# rest of their installation by where they are themselves.
+sub copy_programs
 {
-	my ($top, $path) = @_;
+	my ($top, $gateway) = @_;
 	my $bindir = _place('bindir');
 
 	make_path("$top$bindir");
@@ -82,7 +82,7 @@ sub _copy_programs
 		symlink $place, "$top$place" unless -e "$top$place";
 	}
 	open my $file, '>', "$top$bindir/realtime_gateway" or croak $!;
-	print $file "#!$^X\nmy \$path = '$path';\n$program";
+	print $file "#!$^X\n$gateway";
 	close $file;
 	chmod 0755, "$top$bindir/realtime_gateway";
 	$ENV{PATH} = "$top$bindir:$ENV{PATH}";
@@ -97,7 +97,7 @@ sub start_new
 	my $path = PostgreSQL::Test::Utils::tempdir_short() . '/bus';
 	my $self;
 
-	_copy_programs($top, $path);
+	copy_programs($top, "my \$path = '$path';\n$program");
 	$self = bless { server => RealtimeServer->new($name, %params), path => $path,
 		input => '', seq => 0, job => 0, waiting => [] }, $class;
 	$self->{server}->node->start;

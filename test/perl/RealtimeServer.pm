@@ -291,6 +291,13 @@ sub descriptors
 	return scalar @fds;
 }
 
+# Number of its sockets among them.
+sub sockets
+{
+	my ($self, $pid) = @_;
+	return scalar grep { (readlink // '') =~ /^socket:/ } glob "/proc/$pid/fd/*";
+}
+
 # Seconds that a process has been running, 0 if it is gone.
 sub process_age
 {

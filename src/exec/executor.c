@@ -49,9 +49,6 @@
 /* Bytes asked of the socket at a time; most jobs are smaller. */
 #define READ_BYTES (16 * 1024)
 
-/* Above what the hub makes of JOB_MAX_BODY and of a batch of commits. */
-#define MAX_BODY (16 * 1024 * 1024)
-
 /* A buffer that a large job has left behind is given back beyond this. */
 #define KEEP_BYTES (256 * 1024)
 
@@ -240,12 +237,8 @@ next_job(BusJob *job, Slice *body)
 	ssize_t		n;
 
 	while ((n = bus_frame_decode(input.data, input.len, &header, &frame)) == 0)
-	{
-		if (input.len >= BUS_HEADER_BYTES && header.length > MAX_BODY)
-			break;
 		read_bus();
-	}
-	if (n <= 0 || header.type != BUS_RUN || !bus_decode_job(frame, job, body))
+	if (n < 0 || header.type != BUS_RUN || !bus_decode_job(frame, job, body))
 		ereport(FATAL,
 				(errcode(ERRCODE_PROTOCOL_VIOLATION),
 				 errmsg("the realtime hub has sent what is no job")));

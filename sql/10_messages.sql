@@ -29,8 +29,17 @@ CREATE TABLE realtime.messages
 	expires_at timestamptz,
 	xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
 	number integer NOT NULL DEFAULT realtime.message_number(),
+	channel_id uuid,
+	sender_type text NOT NULL DEFAULT 'system',
+	sender_id uuid,
+	channel_name text GENERATED ALWAYS AS (topic) STORED,
+	event_name text GENERATED ALWAYS AS (event) STORED,
+	created_at timestamptz GENERATED ALWAYS AS (inserted_at) STORED,
+	type text,
 	CONSTRAINT messages_pkey PRIMARY KEY (id, inserted_at),
-	CONSTRAINT messages_payload_exclusive CHECK (payload IS NULL OR binary_payload IS NULL)
+	CONSTRAINT messages_payload_exclusive CHECK (payload IS NULL OR binary_payload IS NULL),
+	CONSTRAINT messages_sender_type_known CHECK (sender_type IN ('system', 'user')),
+	CONSTRAINT messages_type_known CHECK (type IN ('message', 'broadcast'))
 )
 PARTITION BY RANGE (inserted_at);
 COMMENT ON TABLE realtime.messages IS
@@ -38,6 +47,14 @@ COMMENT ON TABLE realtime.messages IS
 COMMENT ON COLUMN realtime.messages.skip_broadcast IS 'store the row, publish nothing';
 COMMENT ON COLUMN realtime.messages.xid IS 'transaction that sent the message; leave it to its default';
 COMMENT ON COLUMN realtime.messages.number IS 'its place among the messages of that transaction; leave it to its default';
+COMMENT ON COLUMN realtime.messages.channel_id IS
+	'row of realtime.channels that it was published on; null of a message that was sent to a topic';
+COMMENT ON COLUMN realtime.messages.sender_type IS 'user: a client published it; system: the database did';
+COMMENT ON COLUMN realtime.messages.sender_id IS 'claim sub of the client that published it';
+COMMENT ON COLUMN realtime.messages.channel_name IS 'topic by another name, for policies on channels';
+COMMENT ON COLUMN realtime.messages.event_name IS 'event by another name';
+COMMENT ON COLUMN realtime.messages.created_at IS 'inserted_at by another name';
+COMMENT ON COLUMN realtime.messages.type IS 'what its sender called it; null stands for message';
 
 -- An insert never fails for want of a day's partition.
 CREATE TABLE realtime.messages_default PARTITION OF realtime.messages DEFAULT;

@@ -53,6 +53,7 @@ DECLARE
 	name CONSTANT text := parent || to_char(day, '_YYYY_MM_DD');
 	strays text;
 	stray integer;
+	given text;
 	model record;
 BEGIN
 	SELECT format('FROM ONLY realtime.%1$I s WHERE s.%2$I >= %3$L AND s.%2$I < %4$L',
@@ -65,7 +66,7 @@ BEGIN
 	END IF;
 
 	-- made apart and attached, which locks out nobody but other maintenance
-	EXECUTE format('CREATE TABLE realtime.%I (LIKE realtime.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE INCLUDING COMPRESSION)',
+	EXECUTE format('CREATE TABLE realtime.%I (LIKE realtime.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING GENERATED INCLUDING STORAGE INCLUDING COMPRESSION)',
 				   name, parent);
 	SELECT c.relowner::regrole AS owner, c.relrowsecurity AS has_policies INTO STRICT model
 	FROM pg_class c WHERE c.oid = format('realtime.%I', parent)::regclass;
@@ -76,8 +77,12 @@ BEGIN
 	END IF;
 	IF stray > 0 THEN
 		EXECUTE format('LOCK TABLE realtime.%I IN SHARE ROW EXCLUSIVE MODE', parent || '_default');
-		EXECUTE format('WITH moved AS (DELETE %s RETURNING s.*) INSERT INTO realtime.%I SELECT * FROM moved',
-					   strays, name);
+		SELECT string_agg(quote_ident(a.attname), ', ') INTO STRICT given
+		FROM pg_attribute a
+		WHERE a.attrelid = format('realtime.%I', name)::regclass
+		  AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '';
+		EXECUTE format('WITH moved AS (DELETE %1$s RETURNING s.*) INSERT INTO realtime.%2$I (%3$s) SELECT %3$s FROM moved',
+					   strays, name, given);
 	END IF;
 	EXECUTE format('ALTER TABLE realtime.%I ATTACH PARTITION realtime.%I FOR VALUES FROM (%L) TO (%L)',
 				   parent, name, day::timestamptz, (day + 1)::timestamptz);

@@ -1,5 +1,5 @@
 --
--- Policies in dumps.
+-- Policies in dumps, and whether they are enabled.
 --
 -- pg_dump leaves out what belongs to an extension and, unlike rights that were
 -- granted, the policies that users made on its tables as well; but here those
@@ -49,3 +49,42 @@ SELECT pg_extension_config_dump('realtime.dumped_policies', $$WHERE false
 	FROM pg_catalog.pg_policies p
 		 JOIN pg_catalog.pg_class c ON c.relname = p.tablename AND c.relnamespace = 'realtime'::pg_catalog.regnamespace
 	WHERE p.schemaname = 'realtime' AND NOT c.relispartition$$);
+
+-- Row-level security itself, which is enabled for realtime.messages only until
+-- somebody says otherwise: a table that it were lost for would be open.
+
+CREATE TABLE realtime.dumped_row_security
+(
+	table_name name NOT NULL,
+	is_enabled boolean NOT NULL,
+	is_forced boolean NOT NULL
+);
+COMMENT ON TABLE realtime.dumped_row_security IS
+	'always empty: carries through pg_dump whether realtime''s tables have row-level security';
+
+CREATE FUNCTION realtime.restore_row_security() RETURNS trigger
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+	AS $$
+BEGIN
+	EXECUTE format('ALTER TABLE realtime.%I %s ROW LEVEL SECURITY, %s ROW LEVEL SECURITY', NEW.table_name,
+				   CASE WHEN NEW.is_enabled THEN 'ENABLE' ELSE 'DISABLE' END,
+				   CASE WHEN NEW.is_forced THEN 'FORCE' ELSE 'NO FORCE' END);
+	RETURN NULL;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION realtime.restore_row_security() FROM PUBLIC;
+
+CREATE TRIGGER dumped_row_security_restore
+	BEFORE INSERT ON realtime.dumped_row_security
+	FOR EACH ROW EXECUTE FUNCTION realtime.restore_row_security();
+
+SELECT pg_extension_config_dump('realtime.dumped_row_security', $$WHERE false
+	UNION ALL
+	SELECT c.relname, c.relrowsecurity, c.relforcerowsecurity
+	FROM pg_catalog.pg_class c
+	WHERE c.relnamespace = 'realtime'::pg_catalog.regnamespace AND NOT c.relispartition
+	  AND c.relkind IN ('r', 'p')
+	  AND EXISTS (SELECT FROM pg_catalog.pg_depend d
+				  WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e')
+	  AND (c.relrowsecurity OR c.relforcerowsecurity OR c.relname = 'messages')$$);

@@ -39,7 +39,7 @@ BEGIN
 								 OR g.rolname ~ '^pg_' OR g.rolname = 'realtime_executor')) AS is_powerful
 		FROM pg_roles r, pg_class m
 		WHERE m.oid = 'realtime.messages'::regclass
-		  AND r.rolname = ANY (named || ARRAY['anon', 'authenticated', 'service_role']::name[])
+		  AND r.rolname = ANY (named || ARRAY['anon', 'authenticated', 'service_role', 'project_admin']::name[])
 		ORDER BY r.rolname
 	LOOP
 		IF role.is_powerful THEN
@@ -57,9 +57,29 @@ BEGIN
 				SELECT p.name, 'TABLE realtime.messages'
 				FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE']) p(name)
 				WHERE NOT has_table_privilege(role.oid, 'realtime.messages', p.name)
+				  AND NOT (role.name = 'project_admin' AND p.name = 'UPDATE')
+				UNION ALL
+				SELECT p.name, 'TABLE realtime.channels'
+				FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) p(name)
+				WHERE role.name IN ('service_role', 'project_admin')
+				  AND NOT has_table_privilege(role.oid, 'realtime.channels', p.name)
+				UNION ALL
+				-- not what signs what is posted to webhooks
+				SELECT 'SELECT (' || string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) || ')',
+					   'TABLE realtime.channels'
+				FROM pg_attribute a
+				WHERE role.name NOT IN ('service_role', 'project_admin')
+				  AND a.attrelid = 'realtime.channels'::regclass AND a.attnum > 0 AND NOT a.attisdropped
+				  AND a.attname <> 'webhook_secret'
+				  AND NOT has_column_privilege(role.oid, a.attrelid, a.attnum, 'SELECT')
+				HAVING count(*) > 0
 				UNION ALL
 				SELECT 'EXECUTE', 'FUNCTION ' || f.name
 				FROM (VALUES (true, 'realtime.topic()'),
+							 (true, 'realtime.channel_name()'),
+							 (true, 'realtime.channel_matches(text,text)'),
+							 (role.name IN ('service_role', 'project_admin'), 'realtime.publish(text,text,jsonb)'),
+							 (role.name IN ('service_role', 'project_admin'), 'realtime.publish_changes()'),
 							 (role.name = 'service_role', 'realtime.user_channel(text,text)'),
 							 (role.name = 'service_role', 'realtime.conversation_channel(text,text)'),
 							 (role.name = 'service_role', 'realtime.realtime_publish(text,text,text)')) f(is_due, name)
@@ -99,6 +119,7 @@ BEGIN
 			(to_regrole('anon') IS NULL, 'ROLE anon', 'NOLOGIN NOINHERIT'),
 			(to_regrole('authenticated') IS NULL, 'ROLE authenticated', 'NOLOGIN NOINHERIT'),
 			(to_regrole('service_role') IS NULL, 'ROLE service_role', 'NOLOGIN NOINHERIT BYPASSRLS'),
+			(to_regrole('project_admin') IS NULL, 'ROLE project_admin', 'NOLOGIN NOINHERIT BYPASSRLS'),
 			(to_regnamespace('auth') IS NULL, 'SCHEMA auth', ''),
 			(to_regprocedure('auth.jwt()') IS NULL, 'FUNCTION auth.jwt()', $$
 				RETURNS jsonb LANGUAGE sql STABLE PARALLEL SAFE
@@ -128,7 +149,7 @@ BEGIN
 		RETURN NEXT;
 	END LOOP;
 
-	FOREACH role IN ARRAY ARRAY['anon', 'authenticated', 'service_role'] LOOP
+	FOREACH role IN ARRAY ARRAY['anon', 'authenticated', 'service_role', 'project_admin'] LOOP
 		IF NOT has_schema_privilege(role, 'auth', 'USAGE') THEN
 			EXECUTE format('GRANT USAGE ON SCHEMA auth TO %I', role);
 			action := 'grant USAGE to ' || role;
@@ -149,7 +170,7 @@ BEGIN
 END
 $setup$;
 COMMENT ON FUNCTION realtime.setup_api_roles() IS
-	'create the roles anon, authenticated, service_role and the functions auth.uid(), ... where they are absent, and grant what clients need; returns what was done';
+	'create the roles anon, authenticated, service_role, project_admin and the functions auth.uid(), ... where they are absent, and grant what clients need; returns what was done';
 
 REVOKE EXECUTE ON FUNCTION
 	realtime.jwt_roles(), realtime.grant_to_api_roles(), realtime.setup_api_roles()

@@ -480,7 +480,7 @@ define_tokens(void)
 							   check_jwt_jwks, assign_jwt_jwks, show_jwt_jwks);
 	DefineCustomStringVariable("realtime.jwt_roles",
 							   "Roles that a token may name.",
-							   NULL, &realtime_jwt_roles, "anon,authenticated,service_role",
+							   NULL, &realtime_jwt_roles, "anon,authenticated,service_role,project_admin",
 							   PGC_SIGHUP, GUC_LIST_INPUT, check_role_list, NULL, NULL);
 	DefineCustomStringVariable("realtime.jwt_audience",
 							   "Audience (aud) that a token must name; empty for any.",

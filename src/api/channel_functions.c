@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * channel_functions.c
- *	  SQL functions about names: realtime.topic(), and channels with a proof.
+ *	  SQL functions about names: of topics and channels, and channels with a proof.
  *
  * What a channel's proof is, proto/channel_name.c knows; here the arguments
  * become the UTF-8 bytes it works on, whatever the database's encoding.
@@ -21,8 +21,11 @@
 #include "api/sql_function.h"
 #include "api/utf8_text.h"
 #include "proto/channel_name.h"
+#include "proto/channel_pattern.h"
 
 SQL_FUNCTION(realtime_topic);
+SQL_FUNCTION(realtime_channel_name);
+SQL_FUNCTION(channel_matches);
 SQL_FUNCTION(channel_hmac_hex);
 SQL_FUNCTION(derive_channel);
 SQL_FUNCTION(verify_channel);
@@ -41,18 +44,51 @@ compute_hmac(text *name, text *secret, char *hex)
 }
 
 /*
- * realtime.topic() returns text
- *
- * The topic that a policy or a transaction is about; NULL where there is none.
+ * The value of a setting; NULL where there is none.
  */
-Datum
-realtime_topic(PG_FUNCTION_ARGS)
+static Datum
+setting_value(FunctionCallInfo fcinfo, const char *name)
 {
-	const char *value = GetConfigOption("realtime.topic", true, false);
+	const char *value = GetConfigOption(name, true, false);
 
 	if (value == NULL || *value == '\0')
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(cstring_to_text(value));
+}
+
+/*
+ * realtime.topic() returns text
+ *
+ * The topic that a policy or a transaction is about.
+ */
+Datum
+realtime_topic(PG_FUNCTION_ARGS)
+{
+	return setting_value(fcinfo, "realtime.topic");
+}
+
+/*
+ * realtime.channel_name() returns text
+ *
+ * The channel that a policy is about.
+ */
+Datum
+realtime_channel_name(PG_FUNCTION_ARGS)
+{
+	return setting_value(fcinfo, "realtime.channel_name");
+}
+
+/*
+ * realtime.channel_matches(pattern text, name text) returns boolean
+ */
+Datum
+channel_matches(PG_FUNCTION_ARGS)
+{
+	text	   *pattern = PG_GETARG_TEXT_PP(0);
+	text	   *name = PG_GETARG_TEXT_PP(1);
+
+	PG_RETURN_BOOL(channel_pattern_matches(slice_make(VARDATA_ANY(pattern), VARSIZE_ANY_EXHDR(pattern)),
+										   slice_make(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name))));
 }
 
 /*

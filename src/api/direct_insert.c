@@ -36,7 +36,6 @@
 #include "partitioning/partbounds.h"
 #include "partitioning/partdesc.h"
 #include "utils/acl.h"
-#include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/partcache.h"
@@ -121,26 +120,42 @@ caller_is_plain(Oid relid)
 }
 
 /*
+ * Is the open realtime.messages plain?  Asked of the table itself only if that
+ * was not known; *was_known may be NULL.
+ */
+static bool
+parent_is_known_plain(Relation rel, bool *was_known)
+{
+	Oid			relid = RelationGetRelid(rel);
+	bool		known = known_parent.relid == relid;
+
+	if (!known)
+	{
+		known_parent.plain = lookup_messages() == relid && parent_is_plain(rel);
+		known_parent.relid = relid;
+	}
+	if (was_known != NULL)
+		*was_known = known;
+	return known_parent.plain;
+}
+
+/*
  * Open and lock realtime.messages if it is plain; else NULL.
  */
 static Relation
 open_parent(Oid relid)
 {
 	Relation	rel = try_relation_open(relid, RowExclusiveLock);
-	bool		allowed = true;
+	bool		was_known;
 
 	if (rel == NULL)
 		return NULL;
 
-	/* Waiting for the lock may have told us that we knew nothing. */
-	if (known_parent.relid != relid)
-	{
-		known_parent.plain = lookup_messages() == relid && parent_is_plain(rel);
-		known_parent.relid = relid;
-		/* what changed may have been rights or row-level security */
-		allowed = caller_is_plain(relid);
-	}
-	if (known_parent.plain && allowed)
+	/*
+	 * Waiting for the lock may have told us that we knew nothing.  What changed
+	 * then may have been rights or row-level security.
+	 */
+	if (parent_is_known_plain(rel, &was_known) && (was_known || caller_is_plain(relid)))
 		return rel;
 	relation_close(rel, NoLock);
 	return NULL;
@@ -194,39 +209,21 @@ open_partition(Relation parent, TimestampTz inserted_at)
 }
 
 /*
- * Put the row into slot, with the same defaults as the table's.
+ * Put the row into slot, whose columns are where the script puts them.
  */
 static void
 fill_slot(TupleTableSlot *slot, const MessageRow *row)
 {
-	Datum	   *values = slot->tts_values;
-	bool	   *isnull = slot->tts_isnull;
+	static MessageAttnums attnums;
 
+	if (attnums.of[MESSAGE_TOPIC] == 0)
+	{
+		for (int column = 1; column <= MESSAGE_COLUMNS; column++)
+			attnums.of[column] = (AttrNumber) column;
+	}
 	ExecClearTuple(slot);
-	memset(isnull, false, MESSAGE_COLUMNS * sizeof(bool));
-
-#define SET_COLUMN(column, datum) (values[(column) - 1] = (datum))
-#define SET_POINTER(column, pointer) \
-	(values[(column) - 1] = PointerGetDatum(pointer), \
-	 isnull[(column) - 1] = (pointer) == NULL)
-
-	SET_POINTER(MESSAGE_TOPIC, row->topic);
-	SET_COLUMN(MESSAGE_EXTENSION, CStringGetTextDatum(EXTENSION_BROADCAST));
-	SET_POINTER(MESSAGE_PAYLOAD, row->payload);
-	SET_POINTER(MESSAGE_EVENT, row->event);
-	SET_COLUMN(MESSAGE_PRIVATE, BoolGetDatum(row->is_private));
-	SET_COLUMN(MESSAGE_UPDATED_AT, TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()));
-	SET_COLUMN(MESSAGE_INSERTED_AT, TimestampTzGetDatum(row->inserted_at));
-	SET_COLUMN(MESSAGE_ID, UUIDPGetDatum(&row->id));
-	SET_POINTER(MESSAGE_BINARY_PAYLOAD, row->binary_payload);
-	SET_COLUMN(MESSAGE_SKIP_BROADCAST, BoolGetDatum(false));
-	SET_POINTER(MESSAGE_EXPIRES_AT, NULL);
-	SET_COLUMN(MESSAGE_XID, FullTransactionIdGetDatum(GetTopFullTransactionId()));
-	SET_COLUMN(MESSAGE_NUMBER, Int32GetDatum(row->number));
-
-#undef SET_COLUMN
-#undef SET_POINTER
-
+	message_row_values(row, GetTopFullTransactionId(), &attnums,
+					   slot->tts_values, slot->tts_isnull);
 	ExecStoreVirtualTuple(slot);
 }
 
@@ -256,37 +253,73 @@ insert_into(Relation rel, const MessageRow *row)
 }
 
 /*
- * Insert a row as the current user, if that needs no real INSERT.
+ * OID of realtime.messages, as in known_parent if that is known.
  */
-bool
-direct_insert(const MessageRow *row)
+static Oid
+find_messages(void)
 {
 	static bool callback_registered = false;
-	Oid			relid;
-	Relation	parent;
-	Relation	partition;
 
 	if (!callback_registered)
 	{
 		CacheRegisterRelcacheCallback(forget_table, (Datum) 0);
 		callback_registered = true;
 	}
+	return OidIsValid(known_parent.relid) ? known_parent.relid : lookup_messages();
+}
 
-	relid = known_parent.relid;
-	if (!OidIsValid(relid))
-		relid = lookup_messages();
-	if (!OidIsValid(relid) || !caller_is_plain(relid))
-		return false;
+/*
+ * Insert a row into an open parent, if its partition is plain.
+ */
+static bool
+insert_below(Relation parent, const MessageRow *row)
+{
+	Relation	partition = open_partition(parent, row->inserted_at);
 
-	parent = open_parent(relid);
-	if (parent == NULL)
-		return false;
-	partition = open_partition(parent, row->inserted_at);
 	if (partition != NULL)
 	{
 		insert_into(partition, row);
 		table_close(partition, NoLock);
 	}
-	table_close(parent, NoLock);
 	return partition != NULL;
+}
+
+/*
+ * Insert a row as the current user, if that needs no real INSERT.
+ */
+bool
+direct_insert(const MessageRow *row)
+{
+	Oid			relid = find_messages();
+	Relation	parent;
+	bool		inserted;
+
+	if (!OidIsValid(relid) || !caller_is_plain(relid))
+		return false;
+	parent = open_parent(relid);
+	if (parent == NULL)
+		return false;
+	inserted = insert_below(parent, row);
+	table_close(parent, NoLock);
+	return inserted;
+}
+
+/*
+ * Insert a row that the current user was found to have the right to insert.
+ */
+bool
+direct_insert_allowed(const MessageRow *row)
+{
+	Oid			relid = find_messages();
+	Relation	parent;
+	bool		inserted;
+
+	if (!OidIsValid(relid) || SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA)
+		return false;
+	parent = try_relation_open(relid, RowExclusiveLock);
+	if (parent == NULL)
+		return false;
+	inserted = parent_is_known_plain(parent, NULL) && insert_below(parent, row);
+	table_close(parent, NoLock);
+	return inserted;
 }

@@ -18,4 +18,11 @@
  */
 extern bool direct_insert(const MessageRow *row) RT_MUSTCHECK;
 
+/*
+ * The same where the caller has found out that the current user may insert this
+ * row, as by rights and policies (exec/policy_query.c), and holds a lock on the
+ * table since.
+ */
+extern bool direct_insert_allowed(const MessageRow *row) RT_MUSTCHECK;
+
 #endif							/* REALTIME_DIRECT_INSERT_H */

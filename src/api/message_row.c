@@ -13,8 +13,11 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
+#include "utils/timestamp.h"
+#include "utils/xid8.h"
 
 #include "api/message_row.h"
 #include "api/utf8_text.h"
@@ -26,6 +29,7 @@ static const struct
 {
 	const char *name;
 	Oid			type;
+	MessageColumn source;		/* of a generated one */
 }			columns[MESSAGE_COLUMNS + 1] = {
 	[MESSAGE_TOPIC] = {"topic", TEXTOID},
 	[MESSAGE_EXTENSION] = {"extension", TEXTOID},
@@ -40,6 +44,13 @@ static const struct
 	[MESSAGE_EXPIRES_AT] = {"expires_at", TIMESTAMPTZOID},
 	[MESSAGE_XID] = {"xid", XID8OID},
 	[MESSAGE_NUMBER] = {"number", INT4OID},
+	[MESSAGE_CHANNEL_ID] = {"channel_id", UUIDOID},
+	[MESSAGE_SENDER_TYPE] = {"sender_type", TEXTOID},
+	[MESSAGE_SENDER_ID] = {"sender_id", UUIDOID},
+	[MESSAGE_CHANNEL_NAME] = {"channel_name", TEXTOID, MESSAGE_TOPIC},
+	[MESSAGE_EVENT_NAME] = {"event_name", TEXTOID, MESSAGE_EVENT},
+	[MESSAGE_CREATED_AT] = {"created_at", TIMESTAMPTZOID, MESSAGE_INSERTED_AT},
+	[MESSAGE_TYPE] = {"type", TEXTOID},
 };
 
 /*
@@ -112,6 +123,31 @@ payload_bytes(const MessageRow *row)
 }
 
 /*
+ * The flags of a message.
+ */
+static uint8
+message_flags(const MessageRow *row)
+{
+	uint8		flags = 0;
+
+	if (row->is_private)
+		flags |= WAL_MESSAGE_PRIVATE;
+	if (row->binary_payload != NULL)
+		flags |= WAL_MESSAGE_BINARY;
+	if (row->has_channel)
+		flags |= WAL_MESSAGE_CHANNEL;
+	if (row->by_user)
+		flags |= WAL_MESSAGE_USER;
+	if (row->has_sender)
+		flags |= WAL_MESSAGE_SENDER;
+	if (row->is_broadcast)
+		flags |= WAL_MESSAGE_TYPE_BROADCAST;
+	if (row->is_unstored)
+		flags |= WAL_MESSAGE_UNSTORED;
+	return flags;
+}
+
+/*
  * Turn a row into a message, however large.
  */
 bool
@@ -122,13 +158,12 @@ message_from_stored_row(const MessageRow *row, WalMessage *msg, MessageFault *fa
 
 	memset(msg, 0, sizeof(*msg));
 	msg->kind = WAL_MESSAGE_BROADCAST;
-	if (row->is_private)
-		msg->flags |= WAL_MESSAGE_PRIVATE;
-	if (row->binary_payload != NULL)
-		msg->flags |= WAL_MESSAGE_BINARY;
+	msg->flags = message_flags(row);
 	msg->inserted_at = row->inserted_at;
 	msg->number = (uint32) row->number;
 	memcpy(msg->id, row->id.data, MESSAGE_ID_BYTES);
+	if (row->has_sender)
+		memcpy(msg->sender, row->sender_id.data, MESSAGE_SENDER_BYTES);
 
 	msg->topic = utf8_text(row->topic);
 	msg->event = utf8_text(row->event);
@@ -201,6 +236,15 @@ message_column_type(MessageColumn column)
 }
 
 /*
+ * What a generated column repeats.
+ */
+MessageColumn
+message_column_source(MessageColumn column)
+{
+	return columns[column].source;
+}
+
+/*
  * Is attribute attnum of desc this column?
  */
 static bool
@@ -242,4 +286,45 @@ message_attnums(TupleDesc desc, MessageAttnums *attnums)
 {
 	for (int column = 1; column <= MESSAGE_COLUMNS; column++)
 		attnums->of[column] = find_column(desc, (MessageColumn) column);
+}
+
+/*
+ * Put a row into the arrays of a tuple.
+ */
+void
+message_row_values(const MessageRow *row, FullTransactionId xid,
+				   const MessageAttnums *attnums, Datum *values, bool *isnull)
+{
+#define SET_VALUE(column, datum, absent) \
+	(values[attnums->of[column] - 1] = (datum), \
+	 isnull[attnums->of[column] - 1] = (absent))
+#define SET_POINTER(column, pointer) \
+	SET_VALUE(column, PointerGetDatum(pointer), (pointer) == NULL)
+
+	SET_POINTER(MESSAGE_TOPIC, row->topic);
+	SET_VALUE(MESSAGE_EXTENSION, CStringGetTextDatum(EXTENSION_BROADCAST), false);
+	SET_POINTER(MESSAGE_PAYLOAD, row->payload);
+	SET_POINTER(MESSAGE_EVENT, row->event);
+	SET_VALUE(MESSAGE_PRIVATE, BoolGetDatum(row->is_private), row->private_is_null);
+	SET_VALUE(MESSAGE_UPDATED_AT, TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()), false);
+	SET_VALUE(MESSAGE_INSERTED_AT, TimestampTzGetDatum(row->inserted_at), false);
+	SET_VALUE(MESSAGE_ID, UUIDPGetDatum(&row->id), false);
+	SET_POINTER(MESSAGE_BINARY_PAYLOAD, row->binary_payload);
+	SET_VALUE(MESSAGE_SKIP_BROADCAST, BoolGetDatum(false), false);
+	SET_VALUE(MESSAGE_EXPIRES_AT, (Datum) 0, true);
+	SET_VALUE(MESSAGE_XID, FullTransactionIdGetDatum(xid), false);
+	SET_VALUE(MESSAGE_NUMBER, Int32GetDatum(row->number), false);
+	SET_VALUE(MESSAGE_CHANNEL_ID, UUIDPGetDatum(&row->channel_id), !row->has_channel);
+	SET_VALUE(MESSAGE_SENDER_TYPE,
+			  CStringGetTextDatum(row->by_user ? SENDER_USER : SENDER_SYSTEM), false);
+	SET_VALUE(MESSAGE_SENDER_ID, UUIDPGetDatum(&row->sender_id), !row->has_sender);
+	SET_POINTER(MESSAGE_CHANNEL_NAME, row->topic);
+	SET_POINTER(MESSAGE_EVENT_NAME, row->event);
+	SET_VALUE(MESSAGE_CREATED_AT, TimestampTzGetDatum(row->inserted_at), false);
+	SET_VALUE(MESSAGE_TYPE,
+			  row->is_broadcast ? CStringGetTextDatum(TYPE_BROADCAST) : (Datum) 0,
+			  !row->is_broadcast);
+
+#undef SET_VALUE
+#undef SET_POINTER
 }

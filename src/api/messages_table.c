@@ -22,7 +22,9 @@
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
+#include "catalog/pg_attribute.h"
 #include "rewrite/rewriteHandler.h"
+#include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 
@@ -33,7 +35,13 @@
 #define PUBLISH_FUNCTION "publish_message"
 #define ID_FUNCTION "uuid_v7"
 #define NUMBER_FUNCTION "message_number"
-#define PAYLOAD_CHECK "messages_payload_exclusive"
+
+/* Checks that every message of ours passes, in the order of their names. */
+static const char *const our_checks[] = {
+	"messages_payload_exclusive",
+	"messages_sender_type_known",
+	"messages_type_known",
+};
 
 /*
  * Is a function that of the extension's schema?
@@ -63,6 +71,7 @@ column_not_null(MessageColumn column)
 		case MESSAGE_SKIP_BROADCAST:
 		case MESSAGE_XID:
 		case MESSAGE_NUMBER:
+		case MESSAGE_SENDER_TYPE:
 			return true;
 		default:
 			return false;
@@ -70,21 +79,50 @@ column_not_null(MessageColumn column)
 }
 
 /*
+ * Is a column generated if the script says so, from another one that it repeats,
+ * and not otherwise?
+ */
+static bool
+generation_is_plain(Relation rel, AttrNumber attnum, MessageColumn column)
+{
+	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), attnum - 1);
+	MessageColumn source = message_column_source(column);
+	MessageAttnums attnums;
+	Node	   *expr;
+
+	if (source == 0)
+		return att->attgenerated == '\0';
+	if (att->attgenerated != ATTRIBUTE_GENERATED_STORED)
+		return false;
+	message_attnums(RelationGetDescr(rel), &attnums);
+	expr = build_column_default(rel, attnum);
+	return expr != NULL && IsA(expr, Var) &&
+		((Var *) expr)->varattno == attnums.of[source];
+}
+
+/*
  * Are the columns those that the script makes, in that order?
  */
 static bool
-columns_are_plain(TupleDesc desc)
+columns_are_plain(Relation rel)
 {
+	TupleDesc	desc = RelationGetDescr(rel);
+
 	if (desc->natts != MESSAGE_COLUMNS)
 		return false;
 	for (int column = 1; column <= MESSAGE_COLUMNS; column++)
 	{
 		Form_pg_attribute att = TupleDescAttr(desc, column - 1);
 
-		if (att->attisdropped || att->attgenerated != '\0' || att->attidentity != '\0' ||
+		if (att->attisdropped || att->attidentity != '\0' ||
 			att->atttypid != message_column_type(column) ||
 			att->attnotnull != column_not_null(column) ||
 			strcmp(NameStr(att->attname), message_column_name(column)) != 0)
+			return false;
+	}
+	for (int column = 1; column <= MESSAGE_COLUMNS; column++)
+	{
+		if (!generation_is_plain(rel, (AttrNumber) column, (MessageColumn) column))
 			return false;
 	}
 	return true;
@@ -127,6 +165,19 @@ default_is_false(Relation rel, AttrNumber attnum)
 }
 
 /*
+ * Is the default of a column the constant SENDER_SYSTEM?
+ */
+static bool
+default_is_system(Relation rel, AttrNumber attnum)
+{
+	Node	   *expr = build_column_default(rel, attnum);
+
+	return expr != NULL && IsA(expr, Const) && !((Const *) expr)->constisnull &&
+		((Const *) expr)->consttype == TEXTOID &&
+		strcmp(TextDatumGetCString(((Const *) expr)->constvalue), SENDER_SYSTEM) == 0;
+}
+
+/*
  * Are the defaults of the columns that realtime.send() leaves out those that
  * fill_slot() puts there?
  */
@@ -138,19 +189,30 @@ messages_defaults_are_plain(Relation rel)
 		default_calls(rel, MESSAGE_XID, F_PG_CURRENT_XACT_ID) &&
 		default_calls_ours(rel, MESSAGE_NUMBER, NUMBER_FUNCTION) &&
 		build_column_default(rel, MESSAGE_EXPIRES_AT) == NULL &&
+		build_column_default(rel, MESSAGE_CHANNEL_ID) == NULL &&
+		build_column_default(rel, MESSAGE_SENDER_ID) == NULL &&
+		build_column_default(rel, MESSAGE_TYPE) == NULL &&
+		default_is_system(rel, MESSAGE_SENDER_TYPE) &&
 		default_is_false(rel, MESSAGE_SKIP_BROADCAST);
 }
 
 /*
- * Is the payload check, which a message passes anyway, the only one?
+ * Are ours, which a message passes anyway, the only checks?  The relation cache
+ * sorts them by name.
  */
 static bool
 checks_are_plain(TupleDesc desc)
 {
 	TupleConstr *constr = desc->constr;
 
-	return constr != NULL && constr->num_check == 1 &&
-		strcmp(constr->check[0].ccname, PAYLOAD_CHECK) == 0;
+	if (constr == NULL || constr->num_check != lengthof(our_checks))
+		return false;
+	for (int i = 0; i < (int) lengthof(our_checks); i++)
+	{
+		if (strcmp(constr->check[i].ccname, our_checks[i]) != 0)
+			return false;
+	}
+	return true;
 }
 
 /*
@@ -189,7 +251,7 @@ messages_table_is_plain(Relation rel)
 	TupleDesc	desc = RelationGetDescr(rel);
 
 	return rel->rd_rules == NULL &&
-		columns_are_plain(desc) &&
+		columns_are_plain(rel) &&
 		checks_are_plain(desc) &&
 		triggers_are_plain(rel);
 }
@@ -218,6 +280,12 @@ column_is_plain(Relation rel, AttrNumber attnum, MessageColumn column)
 			return default_calls_ours(rel, attnum, ID_FUNCTION);
 		case MESSAGE_NUMBER:
 			return default_calls_ours(rel, attnum, NUMBER_FUNCTION);
+		case MESSAGE_SENDER_TYPE:
+			return default_is_system(rel, attnum);
+		case MESSAGE_CHANNEL_NAME:
+		case MESSAGE_EVENT_NAME:
+		case MESSAGE_CREATED_AT:
+			return true;		/* generated */
 		default:
 			return build_column_default(rel, attnum) == NULL &&
 				!TupleDescAttr(RelationGetDescr(rel), attnum - 1)->attnotnull;
@@ -231,7 +299,7 @@ column_is_plain(Relation rel, AttrNumber attnum, MessageColumn column)
 static bool
 added_column_is_null(Relation rel, Form_pg_attribute att)
 {
-	return !att->attnotnull && get_typtype(att->atttypid) != TYPTYPE_DOMAIN &&
+	return !att->attnotnull && att->attgenerated == '\0' && get_typtype(att->atttypid) != TYPTYPE_DOMAIN &&
 		build_column_default(rel, att->attnum) == NULL;
 }
 
@@ -291,8 +359,9 @@ messages_row_is_plain(Relation rel)
 
 		if (att->attisdropped)
 			continue;
-		if (att->attgenerated != '\0' || att->attidentity != '\0' ||
+		if (att->attidentity != '\0' ||
 			!(column == 0 ? added_column_is_null(rel, att) :
+			  generation_is_plain(rel, att->attnum, (MessageColumn) column) &&
 			  column_is_plain(rel, att->attnum, (MessageColumn) column)))
 			return false;
 		found += column != 0;

@@ -176,25 +176,55 @@ read_number(TupleTableSlot *slot, const MessageAttnums *attnums)
 }
 
 /*
+ * Does a column hold exactly this text?
+ */
+static bool
+column_is(TupleTableSlot *slot, const MessageAttnums *attnums,
+		  MessageColumn column, const char *wanted)
+{
+	bool		isnull;
+	Datum		value = column_value(slot, attnums, column, &isnull);
+	text	   *found;
+
+	if (isnull)
+		return false;
+	found = DatumGetTextPP(value);
+	return VARSIZE_ANY_EXHDR(found) == strlen(wanted) &&
+		memcmp(VARDATA_ANY(found), wanted, strlen(wanted)) == 0;
+}
+
+/*
  * Is this a row to be published: extension 'broadcast' and not silenced?
  */
 static bool
 is_broadcast(TupleTableSlot *slot, const MessageAttnums *attnums)
 {
 	bool		isnull;
+	Datum		silenced = column_value(slot, attnums, MESSAGE_SKIP_BROADCAST, &isnull);
+
+	return (isnull || !DatumGetBool(silenced)) &&
+		column_is(slot, attnums, MESSAGE_EXTENSION, EXTENSION_BROADCAST);
+}
+
+/*
+ * Read on which channel a row was published, and by whom.
+ */
+static void
+read_publisher(TupleTableSlot *slot, const MessageAttnums *attnums, MessageRow *row)
+{
+	bool		isnull;
 	Datum		value;
-	text	   *extension;
 
-	value = column_value(slot, attnums, MESSAGE_SKIP_BROADCAST, &isnull);
-	if (!isnull && DatumGetBool(value))
-		return false;
-
-	value = column_value(slot, attnums, MESSAGE_EXTENSION, &isnull);
-	if (isnull)
-		return false;
-	extension = DatumGetTextPP(value);
-	return VARSIZE_ANY_EXHDR(extension) == strlen(EXTENSION_BROADCAST) &&
-		memcmp(VARDATA_ANY(extension), EXTENSION_BROADCAST, strlen(EXTENSION_BROADCAST)) == 0;
+	value = column_value(slot, attnums, MESSAGE_CHANNEL_ID, &isnull);
+	row->has_channel = !isnull;
+	if (!isnull)
+		row->channel_id = *DatumGetUUIDP(value);
+	value = column_value(slot, attnums, MESSAGE_SENDER_ID, &isnull);
+	row->has_sender = !isnull;
+	if (!isnull)
+		row->sender_id = *DatumGetUUIDP(value);
+	row->by_user = column_is(slot, attnums, MESSAGE_SENDER_TYPE, SENDER_USER);
+	row->is_broadcast = column_is(slot, attnums, MESSAGE_TYPE, TYPE_BROADCAST);
 }
 
 /*
@@ -221,6 +251,7 @@ read_row(TupleTableSlot *slot, const MessageAttnums *attnums, MessageRow *row)
 	value = column_value(slot, attnums, MESSAGE_PRIVATE, &isnull);
 	row->is_private = !isnull && DatumGetBool(value);
 	row->private_is_null = isnull;
+	read_publisher(slot, attnums, row);
 	row->number = read_number(slot, attnums);
 }
 

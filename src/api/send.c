@@ -36,10 +36,32 @@
 
 #define TOPIC_SETTING "realtime.topic"
 
-static const char insert_command[] =
+#define SEND_COLUMNS 6
+
+static const char send_command[] =
 	"INSERT INTO realtime.messages"
 	" (topic, extension, payload, event, private, id, binary_payload)"
 	" VALUES ($1, '" EXTENSION_BROADCAST "', $2, $3, $4, $5, $6)";
+static const Oid send_types[SEND_COLUMNS] =
+{TEXTOID, JSONBOID, TEXTOID, BOOLOID, UUIDOID, BYTEAOID};
+
+const char	send_publish_command[] =
+"INSERT INTO realtime.messages"
+" (topic, extension, event, payload, private, id, channel_id, sender_type, sender_id, type)"
+" VALUES ($1, '" EXTENSION_BROADCAST "', $2, $3, true, $4, $5, $6, $7, $8)";
+const Oid	send_publish_types[SEND_PUBLISH_COLUMNS] =
+{TEXTOID, TEXTOID, JSONBOID, UUIDOID, UUIDOID, TEXTOID, UUIDOID, TEXTOID};
+
+/* The most parameters of these. */
+#define MAX_COLUMNS SEND_PUBLISH_COLUMNS
+
+/* Parameters of a statement. */
+typedef struct Parameters
+{
+	int			count;
+	Datum		values[MAX_COLUMNS];
+	char		nulls[MAX_COLUMNS];
+} Parameters;
 
 /*
  * SET LOCAL realtime.topic.  A topic that is set already stays, which spares
@@ -58,52 +80,92 @@ set_topic(const text *topic)
 }
 
 /*
- * The plan of insert_command, made at the first use in this backend.  It is
- * planned again by itself when the role or the table's policies change.
+ * Make a plan that stays.  It is planned again by itself when the role or the
+ * table's policies change.
  */
 static SPIPlanPtr
-insert_plan(void)
+make_plan(const char *command, int nargs, const Oid *types)
 {
-	static SPIPlanPtr plan = NULL;
-	Oid			types[] = {TEXTOID, JSONBOID, TEXTOID, BOOLOID, UUIDOID, BYTEAOID};
-	SPIPlanPtr	fresh;
+	SPIPlanPtr	plan = SPI_prepare(command, nargs, unconstify(Oid *, types));
 
-	if (plan != NULL)
-		return plan;
-	fresh = SPI_prepare(insert_command, lengthof(types), types);
-	if (fresh == NULL)
+	if (plan == NULL)
 		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
-	if (SPI_keepplan(fresh) != 0)
+	if (SPI_keepplan(plan) != 0)
 		elog(ERROR, "SPI_keepplan failed");
-	plan = fresh;
 	return plan;
+}
+
+/*
+ * The plan that inserts a row, made at the first use in this backend.
+ */
+static SPIPlanPtr
+insert_plan(const MessageRow *row)
+{
+	static SPIPlanPtr send_plan = NULL;
+	static SPIPlanPtr publish_plan = NULL;
+
+	if (row->has_channel)
+	{
+		if (publish_plan == NULL)
+			publish_plan = make_plan(send_publish_command, SEND_PUBLISH_COLUMNS,
+									 send_publish_types);
+		return publish_plan;
+	}
+	if (send_plan == NULL)
+		send_plan = make_plan(send_command, SEND_COLUMNS, send_types);
+	return send_plan;
+}
+
+/*
+ * Add a parameter.
+ */
+static void
+add_parameter(Parameters *parameters, Datum value, bool isnull)
+{
+	parameters->values[parameters->count] = value;
+	parameters->nulls[parameters->count++] = isnull ? 'n' : ' ';
+}
+
+/*
+ * The parameters of the statement that inserts a row.
+ */
+static void
+make_parameters(const MessageRow *row, Parameters *parameters)
+{
+	parameters->count = 0;
+	add_parameter(parameters, PointerGetDatum(row->topic), false);
+	if (row->has_channel)
+	{
+		add_parameter(parameters, PointerGetDatum(row->event), false);
+		add_parameter(parameters, PointerGetDatum(row->payload), row->payload == NULL);
+		add_parameter(parameters, UUIDPGetDatum(&row->id), false);
+		add_parameter(parameters, UUIDPGetDatum(&row->channel_id), false);
+		add_parameter(parameters,
+					  CStringGetTextDatum(row->by_user ? SENDER_USER : SENDER_SYSTEM), false);
+		add_parameter(parameters, UUIDPGetDatum(&row->sender_id), !row->has_sender);
+		add_parameter(parameters, CStringGetTextDatum(TYPE_BROADCAST), !row->is_broadcast);
+		return;
+	}
+	add_parameter(parameters, PointerGetDatum(row->payload), row->payload == NULL);
+	add_parameter(parameters, PointerGetDatum(row->event), false);
+	add_parameter(parameters, BoolGetDatum(row->is_private), false);
+	add_parameter(parameters, UUIDPGetDatum(&row->id), false);
+	add_parameter(parameters, PointerGetDatum(row->binary_payload), row->binary_payload == NULL);
 }
 
 /*
  * Store a row by a real INSERT; the table's trigger publishes it.
  */
-static void
-spi_insert(const MessageRow *row)
+void
+send_by_insert(const MessageRow *row)
 {
-	Datum		values[6];
-	char		nulls[6];
+	Parameters	parameters;
 	int			rc;
 
-	memset(nulls, ' ', sizeof(nulls));
-	values[0] = PointerGetDatum(row->topic);
-	values[1] = PointerGetDatum(row->payload);
-	values[2] = PointerGetDatum(row->event);
-	values[3] = BoolGetDatum(row->is_private);
-	values[4] = UUIDPGetDatum(&row->id);
-	values[5] = PointerGetDatum(row->binary_payload);
-	if (row->payload == NULL)
-		nulls[1] = 'n';
-	if (row->binary_payload == NULL)
-		nulls[5] = 'n';
-
+	make_parameters(row, &parameters);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	rc = SPI_execute_plan(insert_plan(), values, nulls, false, 0);
+	rc = SPI_execute_plan(insert_plan(row), parameters.values, parameters.nulls, false, 0);
 	if (rc != SPI_OK_INSERT)
 		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(rc));
 	SPI_finish();
@@ -142,7 +204,7 @@ insert_with_hints(const MessageRow *row)
 
 	PG_TRY();
 	{
-		spi_insert(row);
+		send_by_insert(row);
 	}
 	PG_CATCH();
 	{
@@ -163,23 +225,24 @@ insert_with_hints(const MessageRow *row)
 static void
 send_or_raise(MessageRow *row)
 {
+	const char *name = row->has_channel ? "realtime.publish()" : "realtime.send()";
 	WalMessage	msg;
 	MessageFault fault;
 
 	row->inserted_at = GetCurrentTimestamp();
-	if (row->payload != NULL)
+	if (row->payload != NULL && !row->has_channel)
 		row->payload = json_payload_with_id(row->payload, &row->id);
 	if (!message_from_row(row, &msg, &fault))
 		message_fault_raise(&fault);
 
-	PreventCommandIfReadOnly("realtime.send()");
-	PreventCommandIfParallelMode("realtime.send()");
+	PreventCommandIfReadOnly(name);
+	PreventCommandIfParallelMode(name);
 
 	set_topic(row->topic);
 	/* a real INSERT draws another one by itself */
 	row->number = message_number_next();
 	msg.number = (uint32) row->number;
-	if (direct_insert(row))
+	if (row->is_unstored || direct_insert(row))
 		emit_message(&msg);
 	else
 		insert_with_hints(row);
@@ -190,11 +253,12 @@ send_or_raise(MessageRow *row)
  *
  * As in PL/pgSQL's WHEN OTHERS, a cancelled query stays one.
  */
-static void
+static bool
 send_or_warn(MessageRow *row)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool sent = false;
 
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
@@ -204,6 +268,7 @@ send_or_warn(MessageRow *row)
 		ReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(context);
 		CurrentResourceOwner = owner;
+		sent = true;
 	}
 	PG_CATCH();
 	{
@@ -225,16 +290,17 @@ send_or_warn(MessageRow *row)
 		message_fault_warn(&fault);
 	}
 	PG_END_TRY();
+	return sent;
 }
 
 /*
  * Send a message.
  */
-void
+bool
 send_message(MessageRow *row)
 {
 	if (realtime_on_error == ON_ERROR_WARNING)
-		send_or_warn(row);
-	else
-		send_or_raise(row);
+		return send_or_warn(row);
+	send_or_raise(row);
+	return true;
 }

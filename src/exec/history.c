@@ -71,7 +71,9 @@
 
 #define COLUMNS \
 	"SELECT c.lsn, m.number, c.timeline, c.committed_at, m.id, m.inserted_at," \
-	" m.event, m.payload, m.binary_payload, m.xid"
+	" m.event, m.payload, m.binary_payload, m.xid, m.channel_id IS NOT NULL," \
+	" m.sender_type = '" SENDER_USER "', m.sender_id," \
+	" coalesce(m.type = '" TYPE_BROADCAST "', false)"
 
 #define BEHIND_CURSOR \
 	" FROM (SELECT m.* FROM realtime.messages m WHERE" HEARD " OFFSET 0) m" \
@@ -232,6 +234,8 @@ append_row(Reading *reading, HeapTuple tuple, TupleDesc desc)
 	MessageRow	row = {0};
 	WalMessage	message;
 	MessageFault fault;
+	Datum		sender;
+	bool		no_sender;
 
 	head.place.lsn = DatumGetLSN(column(tuple, desc, 1));
 	head.place.number = (uint32) DatumGetInt32(column(tuple, desc, 2));
@@ -248,6 +252,13 @@ append_row(Reading *reading, HeapTuple tuple, TupleDesc desc)
 	row.event = (text *) varlena_column(tuple, desc, 7);
 	row.payload = (Jsonb *) varlena_column(tuple, desc, 8);
 	row.binary_payload = (bytea *) varlena_column(tuple, desc, 9);
+	row.has_channel = DatumGetBool(column(tuple, desc, 11));
+	row.by_user = DatumGetBool(column(tuple, desc, 12));
+	sender = SPI_getbinval(tuple, desc, 13, &no_sender);
+	row.has_sender = !no_sender;
+	if (row.has_sender)
+		row.sender_id = *DatumGetUUIDP(sender);
+	row.is_broadcast = DatumGetBool(column(tuple, desc, 14));
 	if (!message_from_stored_row(&row, &message, &fault))
 		return;
 	message.top_xid = U64FromFullTransactionId(DatumGetFullTransactionId(column(tuple, desc, 10)));

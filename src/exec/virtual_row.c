@@ -30,7 +30,6 @@
 #include "utils/timestamp.h"
 #include "utils/xid8.h"
 
-#include "api/message_row.h"
 #include "api/uuid_v7.h"
 #include "exec/virtual_row.h"
 #include "pg_compat.h"
@@ -48,37 +47,23 @@ typedef struct VerdictReceiver
 } VerdictReceiver;
 
 /*
- * One row, as a value of the table's row type.
+ * A row as a value of the table's row type.  With an extension it is one that was
+ * inserted with nothing but that and its topic.
  */
 static Datum
-make_row(Relation messages, const char *topic, const char *extension)
+make_row(Relation messages, const MessageRow *row, FullTransactionId xid,
+		 const char *extension)
 {
 	TupleDesc	desc = RelationGetDescr(messages);
 	MessageAttnums attnums;
 	Datum	   *values = palloc0_array(Datum, desc->natts);
 	bool	   *nulls = palloc_array(bool, desc->natts);
-	pg_uuid_t  *id = palloc_object(pg_uuid_t);
 
 	message_attnums(desc, &attnums);
-	uuid_v7_generate(id);
 	memset(nulls, true, desc->natts * sizeof(bool));
-
-#define SET_COLUMN(column, datum) \
-	(values[attnums.of[column] - 1] = (datum), \
-	 nulls[attnums.of[column] - 1] = false)
-
-	SET_COLUMN(MESSAGE_TOPIC, CStringGetTextDatum(topic));
-	SET_COLUMN(MESSAGE_EXTENSION, CStringGetTextDatum(extension));
-	SET_COLUMN(MESSAGE_PRIVATE, BoolGetDatum(false));
-	SET_COLUMN(MESSAGE_UPDATED_AT, TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()));
-	SET_COLUMN(MESSAGE_INSERTED_AT, TimestampTzGetDatum(GetCurrentTimestamp()));
-	SET_COLUMN(MESSAGE_ID, UUIDPGetDatum(id));
-	SET_COLUMN(MESSAGE_SKIP_BROADCAST, BoolGetDatum(false));
-	SET_COLUMN(MESSAGE_XID, FullTransactionIdGetDatum(ReadNextFullTransactionId()));
-	SET_COLUMN(MESSAGE_NUMBER, Int32GetDatum(1));
-
-#undef SET_COLUMN
-
+	message_row_values(row, xid, &attnums, values, nulls);
+	if (extension != NULL)
+		values[attnums.of[MESSAGE_EXTENSION] - 1] = CStringGetTextDatum(extension);
 	return heap_copy_tuple_as_datum(heap_form_tuple(desc, values, nulls), desc);
 }
 
@@ -165,9 +150,27 @@ void
 virtual_row_ask(PlannedStmt *plan, Relation messages, const char *topic,
 				const char *const *extensions, int n, Verdict *verdicts)
 {
+	MessageRow	row = {.topic = cstring_to_text(topic), .number = 1};
 	Datum	   *rows = palloc_array(Datum, n);
 
 	for (int i = 0; i < n; i++)
-		rows[i] = make_row(messages, topic, extensions[i]);
+	{
+		uuid_v7_generate(&row.id);
+		row.inserted_at = GetCurrentTimestamp();
+		rows[i] = make_row(messages, &row, ReadNextFullTransactionId(), extensions[i]);
+	}
 	virtual_row_run(plan, virtual_row_params(messages, rows, n, 0), n, verdicts);
+}
+
+/*
+ * Ask about the row of a message that is about to be inserted.
+ */
+Verdict
+virtual_row_ask_message(PlannedStmt *plan, Relation messages, const MessageRow *row)
+{
+	Datum		value = make_row(messages, row, GetTopFullTransactionId(), NULL);
+	Verdict		verdict;
+
+	virtual_row_run(plan, virtual_row_params(messages, &value, 1, 0), 1, &verdict);
+	return verdict;
 }

@@ -14,6 +14,8 @@
 #include "nodes/plannodes.h"
 #include "utils/rel.h"
 
+#include "api/message_row.h"
+
 /* Value of a policy's expression for a row. */
 typedef enum Verdict
 {
@@ -42,5 +44,12 @@ extern void virtual_row_run(PlannedStmt *plan, ParamListInfo params, int n,
  */
 extern void virtual_row_ask(PlannedStmt *plan, Relation messages, const char *topic,
 							const char *const *extensions, int n, Verdict *verdicts);
+
+/*
+ * The same for the row of a message that the current transaction is about to
+ * insert.
+ */
+extern Verdict virtual_row_ask_message(PlannedStmt *plan, Relation messages,
+									   const MessageRow *row);
 
 #endif							/* REALTIME_VIRTUAL_ROW_H */

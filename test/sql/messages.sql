@@ -96,7 +96,7 @@ SELECT test.failure($$INSERT INTO realtime.messages (topic, extension, event, pa
 SELECT test.failure($$UPDATE realtime.messages SET xid = '3'$$);
 SELECT test.failure($$UPDATE realtime.messages SET xid = pg_current_xact_id()$$);
 SELECT test.failure($$UPDATE realtime.messages SET xid = '3', inserted_at = '2001-01-01'$$);
-SELECT test.failure(format('INSERT INTO realtime.messages SELECT m.* FROM realtime.messages m WHERE xid = %L LIMIT 1 ON CONFLICT (id, inserted_at) DO UPDATE SET xid = pg_current_xact_id()', :'xid'));
+SELECT test.failure(format('INSERT INTO realtime.messages (topic, extension, payload, event, inserted_at, id, xid, number) SELECT m.topic, m.extension, m.payload, m.event, m.inserted_at, m.id, m.xid, m.number FROM realtime.messages m WHERE xid = %L LIMIT 1 ON CONFLICT (id, inserted_at) DO UPDATE SET xid = pg_current_xact_id()', :'xid'));
 \pset format aligned
 \pset tuples_only off
 -- a row keeps its own when it moves

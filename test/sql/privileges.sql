@@ -12,9 +12,11 @@ FROM test.roles r, pg_class c,
 WHERE c.relnamespace = 'realtime'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
   AND has_table_privilege(r.name, c.oid, p.privilege)
 GROUP BY 1, 2 ORDER BY 1, 2;
-SELECT r.name AS role, a.attrelid::regclass, a.attname
+SELECT r.name AS role, a.attrelid::regclass, string_agg(a.attname, ', ' ORDER BY a.attnum) AS columns
 FROM test.roles r, pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
-WHERE c.relnamespace = 'realtime'::regnamespace AND a.attacl IS NOT NULL;
+WHERE c.relnamespace = 'realtime'::regnamespace AND a.attacl IS NOT NULL
+  AND has_column_privilege(r.name, a.attrelid, a.attnum, 'SELECT')
+GROUP BY 1, 2 ORDER BY 1;
 SELECT count(*) AS sequences FROM pg_class WHERE relnamespace = 'realtime'::regnamespace AND relkind = 'S';
 SELECT count(*) AS with_owners_among_clients FROM pg_class
 WHERE relnamespace = 'realtime'::regnamespace AND relowner <> (SELECT oid FROM pg_roles WHERE rolname = CURRENT_USER);

@@ -61,7 +61,7 @@ SELECT * FROM test.published(:'start');
 -- the rows are the messages
 SELECT count(*) AS rows,
 	   count(*) FILTER (WHERE (r.topic, r.event, r.flags & 1 <> 0, r.top_xid, r.number, r.inserted_at, r.version, r.kind, r.origin, length(r.seal))
-						 = (m.topic, m.event, m.private, m.xid::text::bigint, m.number, m.inserted_at, 2, 1, 0, 32)) AS like_messages,
+						 = (m.topic, m.event, m.private, m.xid::text::bigint, m.number, m.inserted_at, 3, 1, 0, 32)) AS like_messages,
 	   count(*) FILTER (WHERE r.payload = convert_to(m.payload::text, 'UTF8')) AS json,
 	   count(*) FILTER (WHERE r.payload = m.binary_payload) AS bytes,
 	   count(*) FILTER (WHERE m.payload ->> 'id' = m.id::text) AS with_id

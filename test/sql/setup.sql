@@ -33,14 +33,16 @@ CREATE FUNCTION test.published_raw(since pg_lsn,
 		   ELSE '2000-01-01 00:00:00+00'::timestamptz + test.little_endian(b, 12, 8) * interval '1 microsecond' END,
 		   encode(substr(b, 21, 16), 'hex')::uuid,
 		   test.little_endian(b, 36, 8), test.little_endian(b, 44, 4),
-		   convert_from(substr(b, 49, topic_len), 'UTF8'),
-		   convert_from(substr(b, 49 + topic_len, event_len), 'UTF8'),
-		   substr(b, 49 + topic_len + event_len, payload_len),
-		   substr(b, 49 + topic_len + event_len + payload_len)
+		   convert_from(substr(b, head, topic_len), 'UTF8'),
+		   convert_from(substr(b, head + topic_len, event_len), 'UTF8'),
+		   substr(b, head + topic_len + event_len, payload_len),
+		   substr(b, head + topic_len + event_len + payload_len)
 	FROM pg_get_wal_records_info(since, pg_current_wal_flush_lsn()) r,
 		 LATERAL (SELECT decode(replace(split_part(r.description, 'bytes): ', 2), ' ', ''), 'hex')) d(b),
-		 LATERAL (SELECT get_byte(b, 3), test.little_endian(b, 4, 2)::integer,
-						 test.little_endian(b, 8, 4)::integer) l(event_len, topic_len, payload_len)
+		 -- 32 is the flag of a message with a sender
+		 LATERAL (SELECT 49 + CASE WHEN get_byte(b, 2) & 32 <> 0 THEN 16 ELSE 0 END,
+						 get_byte(b, 3), test.little_endian(b, 4, 2)::integer,
+						 test.little_endian(b, 8, 4)::integer) l(head, event_len, topic_len, payload_len)
 	WHERE r.resource_manager = 'LogicalMessage'
 	  AND r.description LIKE 'transactional, prefix "realtime"%'
 	ORDER BY r.start_lsn

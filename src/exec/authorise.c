@@ -24,6 +24,7 @@
 #include "api/utf8_text.h"
 #include "exec/apart.h"
 #include "exec/authorise.h"
+#include "exec/channel_access.h"
 #include "exec/client.h"
 #include "exec/policy_cache.h"
 #include "exec/probe.h"
@@ -169,6 +170,8 @@ report_standby(void)
 static JobOutcome
 decide(Relation messages, const Client *client, uint8 wanted, uint8 *granted)
 {
+	if (wanted == 0)
+		return JOB_DONE;
 	if (realtime_authorization == AUTHORIZATION_VIRTUAL &&
 		ask_all(messages, client, wanted, granted))
 		return JOB_DONE;
@@ -214,7 +217,9 @@ authorise(Slice body, Bytes *answer)
 		return JOB_REFUSED;
 	}
 	client_become(&client);
-	outcome = decide(messages, &client, job.wanted, &granted);
+	outcome = decide(messages, &client, job.wanted & RIGHTS_MESSAGES, &granted);
+	if (outcome == JOB_DONE && (job.wanted & RIGHT_SUBSCRIBE) != 0 && channel_access(&client))
+		granted |= RIGHT_SUBSCRIBE;
 	relation_close(messages, NoLock);
 	if (outcome == JOB_DONE && !bytes_append_byte(answer, granted))
 		ereport(ERROR,

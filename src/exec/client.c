@@ -19,13 +19,15 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
-#include "utils/fmgrprotos.h"
+#include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/numeric.h"
 
 #include "exec/client.h"
 #include "exec/local_setting.h"
 #include "guc.h"
+
+#define AUTHENTICATED_ROLE "authenticated"
 
 /*
  * The text of a claim: a string's characters, else its JSON; "" if it is null or
@@ -61,7 +63,7 @@ claim_text(const Jsonb *claims, const char *claim)
  * verified with the token.
  */
 static void
-set_claims(const Client *client)
+set_claim_settings(const Client *client)
 {
 	const ClaimSettings *list = realtime_claim_settings;
 	Jsonb	   *claims;
@@ -71,6 +73,35 @@ set_claims(const Client *client)
 	claims = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(client->claims)));
 	for (int i = 0; i < list->count; i++)
 		set_local(list->items[i].setting, claim_text(claims, list->items[i].claim));
+}
+
+/*
+ * Set the claims.
+ */
+void
+client_set_claims(const Client *client)
+{
+	set_local("request.jwt.claims", client->claims);
+	set_local("request.jwt.claim.sub", client->sub);
+	set_claim_settings(client);
+}
+
+/*
+ * Take the claim sub away where policies on channels do not get it.
+ */
+void
+client_hide_sub(Client *client)
+{
+	Jsonb	   *claims;
+
+	if (strcmp(client->role, AUTHENTICATED_ROLE) == 0)
+		return;
+	claims = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(client->claims)));
+	if (JB_ROOT_IS_OBJECT(claims))
+		claims = DatumGetJsonbP(DirectFunctionCall2(jsonb_delete, JsonbPGetDatum(claims),
+													CStringGetTextDatum("sub")));
+	client->claims = JsonbToCString(NULL, &claims->root, VARSIZE(claims));
+	client->sub = "";
 }
 
 /*
@@ -84,11 +115,9 @@ client_become(const Client *client)
 	set_local("role", client->role);
 	set_local("realtime.topic", client->topic);
 	set_local("realtime.channel_name", client->topic);
-	set_local("request.jwt.claims", client->claims);
-	set_local("request.jwt.claim.sub", client->sub);
 	set_local("request.jwt.claim.role", client->role);
 	set_local("request.headers", client->headers);
-	set_claims(client);
+	client_set_claims(client);
 	SetUserIdAndSecContext(client->role_oid,
 						   SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 }

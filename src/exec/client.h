@@ -27,4 +27,15 @@ typedef struct Client
  */
 extern void client_become(const Client *client);
 
+/*
+ * What policies on channels may know of a client: of one with another role than
+ * authenticated not its claim sub, which may be no uuid (insforge-oaura.md 2.4).
+ */
+extern void client_hide_sub(Client *client);
+
+/*
+ * Set the claims of the client that we are once more, as changed since.
+ */
+extern void client_set_claims(const Client *client);
+
 #endif							/* REALTIME_CLIENT_H */

@@ -29,11 +29,12 @@
 #include "exec/audience_rows.h"
 #include "exec/authorise.h"
 #include "exec/calls.h"
+#include "exec/channel_publish.h"
 #include "exec/commits.h"
 #include "exec/history.h"
 #include "exec/job_run.h"
-#include "exec/report.h"
 #include "exec/job_session.h"
+#include "exec/report.h"
 #include "exec/store.h"
 #include "exec/subscribe.h"
 #include "exec/visible.h"
@@ -44,6 +45,8 @@ typedef struct JobRules
 {
 	JobOutcome	(*run) (Slice body, Bytes *answer);
 	const char *activity;		/* shown by pg_stat_activity */
+	/* an error that is an answer, which is given then; NULL if none is */
+	bool		(*take_error) (const ErrorData *error, Bytes *answer);
 } JobRules;
 
 static const JobRules rules[JOB_KINDS] = {
@@ -56,8 +59,12 @@ static const JobRules rules[JOB_KINDS] = {
 	[JOB_SUBSCRIBE] = {subscribe, "say what there is to follow"},
 	[JOB_AUDIENCE] = {audience_insert, "record audiences"},
 	[JOB_ROLL_UP] = {messages_roll_up, "count messages"},
+	[JOB_PUBLISH] = {channel_publish, "publish on a channel", channel_publish_denied},
 	[JOB_VISIBLE] = {visible, "say who may see a change"},
 };
+
+/* The transaction at hand is not to be committed, though the job is done. */
+static bool keeps_nothing;
 
 /* A job, and how it goes. */
 typedef struct Run
@@ -100,37 +107,23 @@ outcome_of(const ErrorData *edata)
 }
 
 /*
- * What of an error may be logged as its message.
- */
-static const char *
-loggable_message(const ErrorData *edata)
-{
-	if (ERRCODE_TO_CATEGORY(edata->sqlerrcode) == ERRCODE_DATA_EXCEPTION)
-		return "an error in the data";
-	return edata->message ? edata->message : "missing error text";
-}
-
-/*
  * Log why a job failed.
  */
 static void
 report_failure(JobKind kind, JobOutcome outcome, const ErrorData *edata)
 {
 	static ReportLimit limits[lengthof(rules)][JOB_FAILED + 1];
-	uint64		unlogged;
 
-	if (!report_due(&limits[kind][outcome], &unlogged))
-		return;
-	ereport(LOG,
-			(errcode(edata->sqlerrcode),
-			 errmsg("realtime executor could not %s: %s", rules[kind].activity,
-					loggable_message(edata)),
-			 unlogged > 0 ?
-			 errdetail("SQLSTATE is %s; not logged since the last time: %llu.",
-					   unpack_sql_state(edata->sqlerrcode),
-					   (unsigned long long) unlogged) :
-			 errdetail("SQLSTATE is %s.", unpack_sql_state(edata->sqlerrcode)),
-			 edata->hint ? errhint("%s", edata->hint) : 0));
+	report_error(&limits[kind][outcome], edata, rules[kind].activity);
+}
+
+/*
+ * The job at hand has an answer, and shall leave nothing behind.
+ */
+void
+job_roll_back(void)
+{
+	keeps_nothing = true;
 }
 
 /*
@@ -142,13 +135,14 @@ run_transaction(Run *run)
 	/* what now() says; a backend does this for each message of its client */
 	SetCurrentStatementStartTimestamp();
 	pgstat_report_activity(STATE_RUNNING, rules[run->kind].activity);
+	keeps_nothing = false;
 	StartTransactionCommand();
 	session_check_role();
 	if (!run->writes)
 		XactReadOnly = true;
 	PushActiveSnapshot(GetTransactionSnapshot());
 	run->outcome = rules[run->kind].run(run->body, run->answer);
-	if (run->writes && run->outcome == JOB_DONE)
+	if (run->writes && run->outcome == JOB_DONE && !keeps_nothing)
 	{
 		PopActiveSnapshot();
 		/* also if it fails half-way */
@@ -170,7 +164,12 @@ take_error(Run *run, const ErrorData *edata)
 	run->retry = run->writes && run->may_retry &&
 		(edata->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE ||
 		 edata->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED);
-	if (!run->retry)
+	if (run->retry)
+		return;
+	if (rules[run->kind].take_error != NULL &&
+		rules[run->kind].take_error(edata, run->answer))
+		run->outcome = JOB_DONE;
+	else
 		report_failure(run->kind, run->outcome, edata);
 }
 

@@ -19,4 +19,10 @@
  */
 extern JobOutcome job_run(JobKind kind, Slice body, Bytes *answer) RT_MUSTCHECK;
 
+/*
+ * Called by a job that writes, before it returns JOB_DONE: its transaction is to
+ * be rolled back all the same.
+ */
+extern void job_roll_back(void);
+
 #endif							/* REALTIME_JOB_RUN_H */

@@ -56,6 +56,7 @@ static MemoryContext cache_context = NULL;
 static CacheEntry *entries[MAX_ENTRIES];
 static int	nentries = 0;
 static Oid	known_messages = InvalidOid;
+static Oid	known_channels = InvalidOid;
 
 /*
  * Relation cache callback: any table may matter.
@@ -106,8 +107,33 @@ forget_if_changed(void)
 		return;
 	nentries = 0;
 	known_messages = InvalidOid;
+	known_channels = InvalidOid;
 	MemoryContextReset(cache_context);
 	known_changes = changes;
+}
+
+/*
+ * Open one of our tables; *known is its OID, if that is known.
+ */
+static Relation
+open_table(Oid *known, Relation (*open) (void))
+{
+	Relation	table;
+
+	forget_if_changed();
+	if (OidIsValid(*known))
+	{
+		table = try_relation_open(*known, AccessShareLock);
+		if (table != NULL && known_changes == changes)
+			return table;
+		if (table != NULL)
+			relation_close(table, AccessShareLock);
+		forget_if_changed();
+	}
+	table = open();
+	if (table != NULL && known_changes == changes)
+		*known = RelationGetRelid(table);
+	return table;
 }
 
 /*
@@ -116,22 +142,16 @@ forget_if_changed(void)
 Relation
 policy_cache_open_messages(void)
 {
-	Relation	messages;
+	return open_table(&known_messages, policy_open_messages);
+}
 
-	forget_if_changed();
-	if (OidIsValid(known_messages))
-	{
-		messages = try_relation_open(known_messages, AccessShareLock);
-		if (messages != NULL && known_changes == changes)
-			return messages;
-		if (messages != NULL)
-			relation_close(messages, AccessShareLock);
-		forget_if_changed();
-	}
-	messages = policy_open_messages();
-	if (messages != NULL && known_changes == changes)
-		known_messages = RelationGetRelid(messages);
-	return messages;
+/*
+ * Open realtime.channels.
+ */
+Relation
+policy_cache_open_channels(void)
+{
+	return open_table(&known_channels, policy_open_channels);
 }
 
 /*

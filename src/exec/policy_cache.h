@@ -17,6 +17,9 @@
  */
 extern Relation policy_cache_open_messages(void);
 
+/* The same of realtime.channels. */
+extern Relation policy_cache_open_channels(void);
+
 /*
  * policy_query_make() for the current user, likewise, with a plan.  What it
  * returns is good until the next call, and its relations are locked.

@@ -47,8 +47,10 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
+#include "api/channels_table.h"
 #include "api/message_row.h"
 #include "api/messages_table.h"
+#include "api/send.h"
 #include "exec/extension_object.h"
 #include "exec/policy_query.h"
 #include "pg_compat.h"
@@ -66,14 +68,32 @@ static const char virtual_command[] =
 	"SELECT NULL::pg_catalog.bool FROM pg_catalog.unnest($1) AS messages";
 
 /*
- * Open and lock the table.
+ * Open and lock one of our tables.
+ */
+static Relation
+open_table(const char *name)
+{
+	Oid			relid = extension_table(name);
+
+	return OidIsValid(relid) ? try_relation_open(relid, AccessShareLock) : NULL;
+}
+
+/*
+ * Open and lock realtime.messages.
  */
 Relation
 policy_open_messages(void)
 {
-	Oid			relid = extension_table(MESSAGES_TABLE);
+	return open_table(MESSAGES_TABLE);
+}
 
-	return OidIsValid(relid) ? try_relation_open(relid, AccessShareLock) : NULL;
+/*
+ * Open and lock realtime.channels.
+ */
+Relation
+policy_open_channels(void)
+{
+	return open_table(CHANNELS_TABLE);
 }
 
 /*
@@ -86,6 +106,15 @@ analyze(const char *command, const Oid *types, int ntypes)
 
 	return parse_analyze_fixedparams(linitial_node(RawStmt, statements), command,
 									 types, ntypes, NULL);
+}
+
+/*
+ * Does a command insert a row?
+ */
+static bool
+command_inserts(PolicyCommand command)
+{
+	return command == POLICY_WRITE || command == POLICY_PUBLISH;
 }
 
 /*
@@ -102,6 +131,9 @@ statement_for(Relation table, PolicyCommand command)
 			return analyze(read_command, NULL, 0);
 		case POLICY_WRITE:
 			return analyze(write_command, types, lengthof(types));
+		case POLICY_PUBLISH:
+			return analyze(send_publish_command, send_publish_types,
+						   SEND_PUBLISH_COLUMNS);
 		case POLICY_SEE:
 			break;
 	}
@@ -129,7 +161,7 @@ rewritten_statement(Relation table, PolicyCommand command)
 	rewritten = QueryRewrite(query);
 	if (list_length(rewritten) != 1 ||
 		linitial_node(Query, rewritten)->commandType !=
-		(command == POLICY_WRITE ? CMD_INSERT : CMD_SELECT) ||
+		(command_inserts(command) ? CMD_INSERT : CMD_SELECT) ||
 		rt_fetch(TABLE_INDEX, linitial_node(Query, rewritten)->rtable)->rtekind != RTE_RELATION)
 		return NULL;
 	return linitial_node(Query, rewritten);
@@ -144,7 +176,7 @@ conditions(Query *query, PolicyCommand command)
 	List	   *result = NIL;
 	ListCell   *cell;
 
-	if (command != POLICY_WRITE)
+	if (!command_inserts(command))
 		return rt_fetch(TABLE_INDEX, query->rtable)->securityQuals;
 	foreach(cell, query->withCheckOptions)
 		result = lappend(result, lfirst_node(WithCheckOption, cell)->qual);
@@ -190,6 +222,7 @@ virtual_row_tells(Relation table, PolicyCommand command)
 		case POLICY_READ:
 			return messages_row_is_plain(table);
 		case POLICY_WRITE:
+		case POLICY_PUBLISH:
 			return messages_insert_is_plain(table);
 		case POLICY_SEE:
 			break;
@@ -246,7 +279,7 @@ policy_query_make(Relation table, PolicyCommand command)
 		return result;
 	required = conditions(statement, command);
 	result->barrier = BARRIER_NONE;
-	if (required == NIL && command != POLICY_WRITE)
+	if (required == NIL && !command_inserts(command))
 		return result;
 	result->barrier = BARRIER_REAL_ROW;
 	if (!virtual_row_tells(table, command))
@@ -400,7 +433,7 @@ policy_query_applicable(Relation messages, PolicyCommand command)
 Expr *
 policy_query_expression(const RowSecurityPolicy *policy, PolicyCommand command)
 {
-	if (command == POLICY_WRITE && policy->with_check_qual != NULL)
+	if (command_inserts(command) && policy->with_check_qual != NULL)
 		return policy->with_check_qual;
 	return policy->qual;
 }

@@ -15,13 +15,14 @@
 #include "utils/rel.h"
 
 /*
- * What a client would do with a row: the first two with one of
+ * What a client would do with a row: the first three with one of
  * realtime.messages, the last one with one of any table.
  */
 typedef enum PolicyCommand
 {
 	POLICY_READ,				/* SELECT id */
 	POLICY_WRITE,				/* INSERT (topic, extension) */
+	POLICY_PUBLISH,				/* INSERT of what send.h inserts for a channel */
 	POLICY_SEE					/* SELECT of no column in particular */
 } PolicyCommand;
 
@@ -48,6 +49,9 @@ typedef struct PolicyQuery
  * it with NoLock.
  */
 extern Relation policy_open_messages(void);
+
+/* The same of realtime.channels. */
+extern Relation policy_open_channels(void);
 
 /*
  * Find out what the current user may do, as PostgreSQL would.  Raises what

@@ -25,4 +25,10 @@ typedef struct ReportLimit
  */
 extern bool report_due(ReportLimit *limit, uint64 *unlogged);
 
+/*
+ * Log what an error has kept an executor from doing, if it is time.  Of what an
+ * error holds, that is logged which does not show a client's data.
+ */
+extern void report_error(ReportLimit *limit, const ErrorData *error, const char *what);
+
 #endif							/* REALTIME_REPORT_H */

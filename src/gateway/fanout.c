@@ -269,7 +269,7 @@ topic_of(const WalMessage *message)
 }
 
 /*
- * One that is stored.
+ * One of the database's; on some channels these are not stored.
  */
 void
 fanout_stored(const WalMessage *message, const Place *place)
@@ -281,7 +281,9 @@ fanout_stored(const WalMessage *message, const Place *place)
 	if (topic == NULL)
 		return;
 	message_meta_stored(&meta, message, place, false);
-	if (topic->held != NULL)
+	if (topic->held != NULL && (message->flags & WAL_MESSAGE_UNSTORED) != 0)
+		catch_up_cast(topic, NULL, message);
+	else if (topic->held != NULL)
 		catch_up_hold(topic, message, place, &meta);
 	deliver(topic, stores_sender(message), message, &meta);
 }

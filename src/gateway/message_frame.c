@@ -41,12 +41,19 @@ message_meta_stored(MessageMeta *meta, const WalMessage *message, const Place *p
 	char		cursor[CURSOR_TEXT_BYTES];
 
 	meta->len = 0;
+	meta->cursor_at = 0;
 	if (replayed)
 		APPEND_LITERAL(meta, "{\"replayed\":true,\"id\":\"");
 	else
 		APPEND_LITERAL(meta, "{\"id\":\"");
 	uuid_write(message->id, id);
 	append(meta, id, sizeof(id));
+	/* nobody can come back to where there is no row */
+	if ((message->flags & WAL_MESSAGE_UNSTORED) != 0)
+	{
+		APPEND_LITERAL(meta, "\"}");
+		return;
+	}
 	APPEND_LITERAL(meta, "\",\"cursor\":\"");
 	place_write_cursor(place, cursor);
 	meta->cursor_at = meta->len;

@@ -23,8 +23,8 @@ typedef struct MessageMeta
 } MessageMeta;
 
 /*
- * Of a stored message: its id, its place, and whether it is replayed.  Of any
- * other there is nothing to say.
+ * Of a message of the database's: its id, its place if it is stored, and whether
+ * it is replayed.  Of any other there is nothing to say.
  */
 extern void message_meta_stored(MessageMeta *meta, const WalMessage *message,
 								const Place *place, bool replayed);

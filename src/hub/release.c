@@ -49,7 +49,8 @@ typedef struct Release
 	TimeLineID	timeline;		/* of the commit record */
 	uint64		full_xid;		/* as its messages say */
 	uint32		changes;		/* of rows, so far */
-	uint32		count;			/* of messages so far */
+	uint32		count;			/* of messages so far that are stored */
+	uint32		unstored;		/* of others */
 	uint32		number;			/* of the last one published */
 	TimestampTz first_at;		/* least inserted_at of its messages */
 	bool		agents_told;	/* that agents have changed */
@@ -219,6 +220,24 @@ publish_change(const WalMessage *message, Slice body)
 }
 
 /*
+ * Publish a message that is not stored.  History has none of it, so it has the
+ * place of the message before it.
+ */
+static void
+publish_unstored(const WalMessage *message, Slice body)
+{
+	BusMessageHead head = {0};
+
+	head.place.lsn = current.commit_lsn;
+	head.place.timeline = current.timeline;
+	head.place.number = current.number;
+	head.committed_at = current.committed_at;
+	current.unstored++;
+	if (!current.told_before)
+		bus_server_publish(&head, message, body);
+}
+
+/*
  * Publish one message, if it survived.
  */
 static void
@@ -246,7 +265,12 @@ publish(TransactionId xid, const WalMessage *message, Slice body)
 		default:
 			break;
 	}
-	if ((message->flags & (WAL_MESSAGE_CHANNEL | WAL_MESSAGE_UNSTORED)) == WAL_MESSAGE_CHANNEL)
+	if ((message->flags & WAL_MESSAGE_UNSTORED) != 0)
+	{
+		publish_unstored(message, body);
+		return;
+	}
+	if ((message->flags & WAL_MESSAGE_CHANNEL) != 0)
 		roll_ups_note();
 	current.count++;
 	current.full_xid = message->top_xid;
@@ -390,9 +414,10 @@ release_step(void)
 		verdict = step_memory() ? RELEASE_DONE : RELEASE_BUSY;
 	if (verdict == RELEASE_DONE && !current.told_before && current.changes > 0)
 		shmem_count(SHARED_CHANGES, current.changes);
-	if (verdict == RELEASE_DONE && !current.told_before && current.count > 0)
+	if (verdict == RELEASE_DONE && !current.told_before &&
+		current.count + current.unstored > 0)
 	{
-		shmem_count(SHARED_RELEASED, current.count);
+		shmem_count(SHARED_RELEASED, current.count + current.unstored);
 		shmem_count(SHARED_TRANSACTIONS, 1);
 	}
 	return verdict;

@@ -28,8 +28,8 @@ use Time::HiRes qw(time);
 
 # Frames (proto/bus_frame.h) and jobs (proto/job.h).
 our %TYPE = (
-	message => 2, result => 6, job => 36, follow => 64, follow_ack => 65, tables_changed => 66);
-our %KIND = (subscribe => 6, visible => 7);
+	message => 2, interest_ack => 3, result => 6, interest => 34, job => 36, follow => 64, follow_ack => 65, tables_changed => 66);
+our %KIND = (authorise => 1, subscribe => 6, visible => 7, publish => 9);
 our %OP = ('*' => 0, INSERT => 1, UPDATE => 2, DELETE => 3);
 our @OPERATORS = qw(eq neq lt lte gt gte in like ilike is match imatch isdistinct);
 
@@ -179,6 +179,60 @@ sub job
 		($got, $outcome) = unpack('Q C', $result);
 	} while ($got != $id);
 	return ($outcome, substr($result, 16));
+}
+
+# Fixed part with lengths, then texts.
+sub _texts { return pack('L*', map { length } @_) . join('', @_); }
+
+# JOB_AUTHORISE; returns the outcome and the body.
+sub authorise
+{
+	my ($self, $wanted, $role, $sub, $topic, $claims, $headers) = @_;
+
+	return $self->job('authorise', pack('C x3', $wanted) . _texts($role, $sub, $topic, $claims, $headers // '{}'));
+}
+
+# JOB_PUBLISH; returns the outcome, the verdict and the id of the message.
+sub publish
+{
+	my ($self, $role, $sub, $channel, $claims, $event, $payload, $type) = @_;
+	my ($outcome, $body) = $self->job('publish', pack('L', $type eq 'broadcast' ? 1 : 0) .
+		_texts($role, $sub, $channel, $claims, '{}', $event, $payload));
+
+	return ($outcome) if $outcome != 0;
+	return ($outcome, unpack('C', $body), _uuid(substr($body, 8, 16)));
+}
+
+# Want the private messages of a topic, and wait until that holds.
+sub interest
+{
+	my ($self, $topic) = @_;
+	my $seq = ++$self->{interest};
+	my ($type, $body);
+
+	$self->send_frame('interest', pack('Q C C x6', $seq, 1, 1) . $topic);
+	do { ($type, $body) = $self->next_frame('interest_ack') } while unpack('Q', $body) < $seq;
+	return;
+}
+
+sub _uuid
+{
+	my ($bytes) = @_;
+	return join('-', unpack('H8 H4 H4 H4 H12', $bytes));
+}
+
+# The next message, taken apart (proto/wal_record.h).
+sub next_message
+{
+	my ($self) = @_;
+	my ($type, $body) = $self->next_frame('message');
+	my ($version, $kind, $flags, $event_len, $topic_len, $origin, $payload_len, $inserted_at, $id, $xid, $number) =
+	  unpack('C4 S S L q a16 Q L', substr($body, 24));
+	my $rest = substr($body, 24 + 48);
+	my $sender = $flags & 0x20 ? _uuid(substr($rest, 0, 16, '')) : undef;
+
+	return { flags => $flags, id => _uuid($id), sender => $sender, topic => substr($rest, 0, $topic_len),
+		event => substr($rest, $topic_len, $event_len), payload => substr($rest, $topic_len + $event_len) };
 }
 
 # Begin to follow a table, or end that; returns the number of the request.

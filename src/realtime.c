@@ -16,6 +16,7 @@
 
 #include "api/emit.h"
 #include "api/make_way.h"
+#include "api/unheard.h"
 #include "guc.h"
 #include "hub/hub.h"
 #include "shmem.h"
@@ -40,6 +41,7 @@ _PG_init(void)
 	shmem_install();
 	emit_install_hooks();
 	make_way_install_hook();
+	unheard_install_hook();
 
 	/* pg_upgrade runs servers that nobody may connect to (reliability E18) */
 	if (!IsBinaryUpgrade)

@@ -4,8 +4,9 @@
  *	  Trigger of followed tables: a change of a row goes into the WAL.
  *
  * It runs in the backend that writes, so that what changes cost is borne in
- * parallel and nobody has to decode them one by one.  A table that nobody
- * listens to costs a look at its mark in shared memory (hub/follows.c).
+ * parallel and nobody has to decode them one by one.  Of a table that nobody
+ * listens to, as its mark in shared memory says (hub/follows.c), nothing is
+ * captured; most statements do not even call the trigger then (unheard.c).
  *
  * The record is part of the writer's transaction like any message.  It has the
  * whole row, with values that lie in TOAST tables, because policies are asked
@@ -26,6 +27,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "api/capture.h"
 #include "api/capture_table.h"
 #include "api/emit.h"
 #include "api/sql_function.h"
@@ -52,6 +54,45 @@ typedef struct Change
 	size_t		bytes;			/* of all values so far */
 	ChangeColumn *columns;
 } Change;
+
+/*
+ * The table as which a trigger shows changes.
+ */
+static Oid
+shown_table(const Trigger *trigger)
+{
+	return (Oid) strtoul(trigger->tgargs[0], NULL, 10);
+}
+
+/*
+ * Is this our trigger?  Its function is looked up once, and has its OID as long
+ * as there is a trigger of it.
+ */
+static bool
+is_ours(const Trigger *trigger)
+{
+	static Oid	our_function = InvalidOid;
+	FmgrInfo	function;
+
+	if (!trigger->tgisinternal || trigger->tgnargs != 1)
+		return false;
+	if (trigger->tgfoid == our_function)
+		return true;
+	fmgr_info(trigger->tgfoid, &function);
+	if (function.fn_addr != capture)
+		return false;
+	our_function = trigger->tgfoid;
+	return true;
+}
+
+/*
+ * Can a trigger be left out?
+ */
+bool
+capture_is_unheard(const Trigger *trigger)
+{
+	return is_ours(trigger) && !follow_mark_is_set(shown_table(trigger));
+}
 
 /*
  * The operation that a trigger was fired by.
@@ -190,7 +231,7 @@ capture(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function \"%s\" must be fired AFTER ... FOR EACH ROW, with one argument",
 						"capture")));
-	shown_as = (Oid) strtoul(trigger->tg_trigger->tgargs[0], NULL, 10);
+	shown_as = shown_table(trigger->tg_trigger);
 	if (realtime_capture == CAPTURE_LISTENED && !follow_mark_is_set(shown_as))
 		return PointerGetDatum(NULL);
 

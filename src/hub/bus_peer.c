@@ -3,8 +3,8 @@
  * bus_peer.c
  *	  One end of the bus: a descriptor, what came in and what is to go out.
  *
- * Gateways and executors are peers alike; what their frames mean is their
- * owners' business (bus_server.c, executors.c), and so is when a peer has not
+ * Programs and executors are peers alike; what their frames mean is their
+ * owners' business (bus_server.c, courier_server.c, executors.c), and so is when a peer has not
  * read for too long.  Frames are queued by bytes and written once or twice per
  * turn of the hub.
  *

@@ -20,6 +20,7 @@
 
 #include "hub/bus_peer.h"
 #include "hub/bus_server.h"
+#include "hub/child.h"
 #include "hub/follows.h"
 #include "hub/interest.h"
 #include "proto/change_record.h"
@@ -92,39 +93,15 @@ take_interest(Gateway *gateway, Slice body)
 }
 
 /*
- * A program's text, for the log, which is in the server's encoding: nothing
- * else is shown as it is.  Changes it in place, in the peer's input.
- */
-static Slice
-printable(Slice text)
-{
-	char	   *s = unconstify(char *, text.data);
-
-	for (size_t i = 0; i < text.len; i++)
-	{
-		if ((unsigned char) s[i] < ' ' || (unsigned char) s[i] > '~')
-			s[i] = '?';
-	}
-	return text;
-}
-
-/*
  * A line for the server's log.
  */
 static bool
 take_log(Gateway *gateway, Slice body)
 {
-	int			level;
+	char		name[32];
 
-	if (body.len < 1 || (uint8) body.data[0] > BUS_LOG_FATAL)
-		return false;
-	level = body.data[0] == BUS_LOG_DEBUG ? DEBUG1 :
-		body.data[0] == BUS_LOG_INFO ? LOG : WARNING;
-
-	body = printable(slice_make(body.data + 1, body.len - 1));
-	ereport(level, (errmsg("realtime gateway %d: " SLICE_FMT, slot_of(gateway) + 1,
-						   SLICE_ARG(body))));
-	return true;
+	snprintf(name, sizeof(name), "gateway %d", slot_of(gateway) + 1);
+	return child_log(name, body);
 }
 
 /*
@@ -196,7 +173,7 @@ take_frame(void *owner, const BusHeader *header, Slice body)
 		case BUS_LOG:
 			return take_log(gateway, body);
 		case BUS_READY:
-			callbacks.ready(slot_of(gateway), printable(body));
+			callbacks.ready(slot_of(gateway), child_printable(body));
 			return true;
 		case BUS_STATS:
 			return take_stats(gateway, body);

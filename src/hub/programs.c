@@ -1,11 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * programs.c
- *	  The child programs of the hub: start, watch, end.
+ *	  The gateways: how many run, and what they are told.
  *
- * A gateway that ends is started again: at once if it had lived for a while,
- * else with a delay that doubles.  Whatever way the hub itself ends, its
- * programs are ended and reaped first (spawn.c tells why).
+ * How a program starts and ends is child.c's affair.
  *
  * src/hub/programs.c
  *
@@ -13,55 +11,32 @@
  */
 #include "postgres.h"
 
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
-#include "storage/ipc.h"
 #include "utils/timestamp.h"
 #include "utils/varlena.h"
 
 #include "guc.h"
 #include "hub/audience.h"
 #include "hub/bus_server.h"
+#include "hub/child.h"
+#include "hub/config_body.h"
 #include "hub/doors.h"
-#include "hub/events.h"
 #include "hub/jobs.h"
 #include "hub/metrics_server.h"
 #include "hub/port_lock.h"
 #include "hub/presence_server.h"
 #include "hub/programs.h"
-#include "hub/spawn.h"
 #include "hub/usage_server.h"
 #include "jwt_config.h"
 #include "shmem.h"
 
 #define GATEWAY_PROGRAM "realtime_gateway"
 
-/* Time that ending programs get to say good-bye to their clients. */
-#define END_GRACE_MS 500
-
-/* A program that lived this long is started again without delay. */
-#define HEALTHY_MS 1000
-#define MAX_DELAY_MS 10000
 /* How often to look whether a port that another server uses is free. */
 #define PORT_RETRY_MS 1000
 
-#define FIRST_DELAY_MS 100
-
-typedef struct Program
-{
-	pid_t		pid;			/* 0 = not running */
-	EventSource source;			/* its pidfd */
-	TimestampTz end_by;			/* was asked to end by then; 0 = was not */
-	TimestampTz started_at;
-	TimestampTz start_after;	/* not before */
-	int			delay_ms;		/* of the next start */
-} Program;
-
-static Program gateways[MAX_GATEWAYS];
+static Child gateways[MAX_GATEWAYS];
 
 /*
  * Note in shared memory what a slot is doing.  What its last process has
@@ -71,7 +46,7 @@ static void
 publish_slot(int slot)
 {
 	GatewaySlot *shared = &realtime_shared->gateways[slot];
-	Program    *program = &gateways[slot];
+	Child	   *program = &gateways[slot];
 
 	LWLockAcquire(realtime_shared->lock, LW_EXCLUSIVE);
 	if (program->pid != 0 && shared->pid != program->pid)
@@ -89,12 +64,21 @@ publish_slot(int slot)
 }
 
 /*
+ * Slot of a gateway.
+ */
+static int
+slot_of(Child *program)
+{
+	return (int) (program - gateways);
+}
+
+/*
  * Forget a program that has been reaped.
  */
 static void
-clear_program(int slot)
+forget_gateway(Child *program)
 {
-	Program    *program = &gateways[slot];
+	int			slot = slot_of(program);
 
 	jobs_forget_gateway(slot);
 	bus_server_remove(slot);
@@ -102,72 +86,7 @@ clear_program(int slot)
 	presence_server_remove(slot);
 	usage_server_remove(slot);
 	metrics_server_remove(slot);
-	events_remove(&program->source);
-	close(program->source.fd);
-	program->pid = 0;
-	program->end_by = 0;
 	publish_slot(slot);
-}
-
-/*
- * Set when a program that has ended may be started again.
- */
-static void
-set_delay(Program *program, TimestampTz now)
-{
-	if (now - program->started_at >= HEALTHY_MS * INT64CONST(1000))
-		program->delay_ms = 0;
-	else
-		program->delay_ms = Min(Max(program->delay_ms * 2, FIRST_DELAY_MS), MAX_DELAY_MS);
-	program->start_after = now + program->delay_ms * INT64CONST(1000);
-}
-
-/*
- * Say how a program ended that was not asked to.
- */
-static void
-log_end(int slot, int status, int delay_ms)
-{
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
-		ereport(WARNING,
-				(errmsg("could not execute program \"%s\"", GATEWAY_PROGRAM),
-				 errhint("It belongs beside the server's own programs: run \"make install\" again.")));
-	else
-		ereport(LOG,
-				(errmsg("realtime gateway %d has ended with %s %d, starting it again",
-						slot + 1, WIFSIGNALED(status) ? "signal" : "exit code",
-						WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status)),
-				 delay_ms > 0 ? errdetail("Waiting %d ms first.", delay_ms) : 0));
-}
-
-/*
- * A program has ended.
- */
-static void
-program_ended(int slot, int status)
-{
-	Program    *program = &gateways[slot];
-	bool		asked = program->end_by != 0;
-
-	clear_program(slot);
-	if (asked)
-		return;
-	set_delay(program, GetCurrentTimestamp());
-	shmem_count(SHARED_GATEWAY_FAILURES, 1);
-	log_end(slot, status, program->delay_ms);
-}
-
-/*
- * A pidfd is readable: the program has ended.
- */
-static void
-pidfd_event(EventSource *source, uint32 bits)
-{
-	Program    *program = source->owner;
-	int			status = 0;
-
-	if (waitpid(program->pid, &status, WNOHANG) == program->pid)
-		program_ended((int) (program - gateways), status);
 }
 
 /*
@@ -176,11 +95,8 @@ pidfd_event(EventSource *source, uint32 bits)
 static void
 peer_lost(int slot, const char *why)
 {
-	/* its pidfd tells the rest */
-	if (gateways[slot].end_by == 0)
-		ereport(LOG, (errmsg("realtime gateway %d %s", slot + 1, why)));
 	jobs_forget_gateway(slot);
-	(void) kill(gateways[slot].pid, SIGKILL);
+	child_kill(&gateways[slot], why);
 }
 
 /*
@@ -207,40 +123,6 @@ peer_stats(int slot, const uint64 *stats)
 	memcpy(realtime_shared->gateways[slot].stats, stats,
 		   sizeof(realtime_shared->gateways[slot].stats));
 	LWLockRelease(realtime_shared->lock);
-}
-
-/*
- * Append a setting as key NUL value NUL.
- */
-static void
-add_setting(StringInfo settings, const char *key, const char *value)
-{
-	appendBinaryStringInfo(settings, key, (int) strlen(key) + 1);
-	appendBinaryStringInfo(settings, value, (int) strlen(value) + 1);
-}
-
-/*
- * Append a number as a setting.
- */
-static void
-add_number(StringInfo settings, const char *key, int64 value)
-{
-	char		digits[32];
-
-	snprintf(digits, sizeof(digits), INT64_FORMAT, value);
-	add_setting(settings, key, digits);
-}
-
-/*
- * Append a setting that is a slice.
- */
-static void
-add_slice(StringInfo settings, const char *key, Slice value)
-{
-	appendBinaryStringInfo(settings, key, (int) strlen(key) + 1);
-	if (value.len > 0)
-		appendBinaryStringInfo(settings, value.data, (int) value.len);
-	appendStringInfoChar(settings, '\0');
 }
 
 /*
@@ -321,17 +203,10 @@ settings_size(void)
 static void
 send_config(int slot)
 {
-	BusHello	hello = {0};
+	BusHello	hello;
 	StringInfoData settings;
 
-	hello.version = BUS_VERSION;
-	hello.slot = (uint32) slot;
-	LWLockAcquire(realtime_shared->lock, LW_SHARED);
-	hello.generation = realtime_shared->generation;
-	hello.epoch = realtime_shared->epoch;
-	hello.position = realtime_shared->released_lsn;
-	LWLockRelease(realtime_shared->lock);
-
+	config_hello(&hello, slot);
 	initStringInfo(&settings);
 	enlargeStringInfo(&settings, settings_size());
 	add_setting(&settings, "listen_addresses", realtime_listen_addresses);
@@ -352,72 +227,17 @@ send_config(int slot)
 static void
 start_gateway(int slot, TimestampTz now)
 {
-	Program    *program = &gateways[slot];
 	int			bus_fd;
 	int			door_fd;
-	int			pid_fd;
-	pid_t		pid = spawn_program(GATEWAY_PROGRAM, &bus_fd, &door_fd, &pid_fd);
 
-	program->started_at = now;
-	if (pid < 0)
-	{
-		set_delay(program, now);
-		ereport(WARNING,
-				(errmsg("could not start realtime gateway %d: %m", slot + 1)));
+	if (!child_start(&gateways[slot], now, &bus_fd, &door_fd))
 		return;
-	}
-	program->pid = pid;
-	program->source.fd = pid_fd;
-	program->source.handler = pidfd_event;
-	program->source.owner = program;
-	events_add(&program->source, EPOLLIN);
 	bus_server_add(slot, bus_fd);
 	doors_add(slot, door_fd);
 	presence_server_add(slot);
 	usage_server_add(slot);
 	publish_slot(slot);
 	send_config(slot);
-}
-
-/*
- * End a gateway that is no longer wanted: politely, then not.  Its pidfd tells
- * when it is gone.  Returns the milliseconds until it should be looked at again.
- */
-static long
-end_gateway(Program *program, TimestampTz now)
-{
-	if (program->end_by == 0)
-	{
-		program->end_by = now + END_GRACE_MS * INT64CONST(1000);
-		(void) kill(program->pid, SIGTERM);
-	}
-	else if (program->end_by <= now)
-		(void) kill(program->pid, SIGKILL);
-	return END_GRACE_MS;
-}
-
-/*
- * The hub is ending, in whatever way: take the programs along.
- */
-static void
-end_all(int code, Datum arg)
-{
-	TimestampTz deadline = GetCurrentTimestamp() + END_GRACE_MS * INT64CONST(1000);
-
-	for (int i = 0; i < MAX_GATEWAYS; i++)
-	{
-		if (gateways[i].pid != 0)
-			(void) kill(gateways[i].pid, SIGTERM);
-	}
-	for (int i = 0; i < MAX_GATEWAYS; i++)
-	{
-		long		left = (long) ((deadline - GetCurrentTimestamp()) / 1000);
-
-		if (gateways[i].pid == 0)
-			continue;
-		(void) spawn_end(gateways[i].pid, gateways[i].source.fd, (int) Max(left, 0));
-		gateways[i].pid = 0;
-	}
 }
 
 /*
@@ -440,7 +260,16 @@ programs_init(void)
 	bus_server_init(&callbacks);
 	doors_init(peer_lost);
 	presence_server_init();
-	on_proc_exit(end_all, (Datum) 0);
+	for (int i = 0; i < MAX_GATEWAYS; i++)
+	{
+		Child	   *program = &gateways[i];
+
+		program->program = GATEWAY_PROGRAM;
+		snprintf(program->name, sizeof(program->name), "gateway %d", i + 1);
+		program->failures = SHARED_GATEWAY_FAILURES;
+		program->forget = forget_gateway;
+		child_add(program);
+	}
 }
 
 /*
@@ -453,13 +282,13 @@ programs_tick(TimestampTz now)
 
 	for (int i = 0; i < MAX_GATEWAYS; i++)
 	{
-		Program    *program = &gateways[i];
+		Child	   *program = &gateways[i];
 		long		left = -1;
 
 		if (i >= realtime_gateways)
 		{
 			if (program->pid != 0)
-				left = end_gateway(program, now);
+				left = child_end(program, now);
 		}
 		else if (program->pid == 0)
 		{

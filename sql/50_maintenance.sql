@@ -241,6 +241,12 @@ BEGIN
 		RETURN QUERY SELECT * FROM realtime.make_partitions(parent, oldest);
 		RETURN QUERY SELECT * FROM realtime.drop_partitions(parent, oldest);
 	END LOOP;
+	deleted := realtime.delete_dead_letters(oldest);
+	IF deleted > 0 THEN
+		action := format('deleted %s old rows from', deleted);
+		partition := 'webhook_dead_letters';
+		RETURN NEXT;
+	END IF;
 
 	-- pg_upgrade carries no triggers of ours over
 	BEGIN

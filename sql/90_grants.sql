@@ -25,6 +25,9 @@ BEGIN
 			('realtime.status()'::regprocedure, 'pg_monitor'::regrole),
 			('realtime.check_channels(jsonb)'::regprocedure, 'realtime_executor'::regrole),
 			('realtime.check_api_key(jsonb)'::regprocedure, 'realtime_executor'::regrole),
+			('realtime.look_for_webhooks(jsonb)'::regprocedure, 'realtime_executor'::regrole),
+			('realtime.fetch_webhooks(jsonb)'::regprocedure, 'realtime_executor'::regrole),
+			('realtime.finish_webhooks(jsonb)'::regprocedure, 'realtime_executor'::regrole),
 			('realtime.http_realtime_publish(jsonb)'::regprocedure, 'realtime_executor'::regrole))
 	LOOP
 		EXECUTE command;

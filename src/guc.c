@@ -22,6 +22,7 @@
 
 #include "guc.h"
 #include "pg_compat.h"
+#include "proto/ip_range.h"
 #include "proto/jwt.h"
 
 char	   *realtime_database;
@@ -66,6 +67,13 @@ int			realtime_max_presence_memory;
 int			realtime_max_presence_calls;
 int			realtime_presence_window;
 int			realtime_max_pending_changes;
+bool		realtime_webhooks;
+int			realtime_webhook_timeout;
+int			realtime_webhook_concurrency;
+int			realtime_webhook_max_attempts;
+int			realtime_webhook_retry_delay;
+char	   *realtime_webhook_allow_private;
+char	   *realtime_webhook_ca_file;
 int			realtime_max_concurrent_users;
 int			realtime_max_joins_per_second;
 int			realtime_max_events_per_second;
@@ -652,6 +660,65 @@ define_rates(void)
 							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
 }
 
+/*
+ * A list of address ranges.
+ */
+static bool
+check_ranges(char **newval, void **extra, GucSource source)
+{
+	Slice		list = slice_make(*newval, strlen(*newval));
+	IpRange		range;
+	int			more;
+
+	while ((more = ip_next_range(&list, &range)) > 0)
+		;
+	if (more < 0)
+	{
+		GUC_check_errdetail("It is no list of addresses and ranges.");
+		GUC_check_errhint("For example '10.0.0.0/8, fd00::/8'.");
+	}
+	return more == 0;
+}
+
+static void
+define_webhooks(void)
+{
+	DefineCustomBoolVariable("realtime.webhooks",
+							 "Deliver messages of channels to their webhooks.",
+							 "Where this is off, deliveries wait.",
+							 &realtime_webhooks, true,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("realtime.webhook_timeout",
+							"Longest time that one delivery may take.",
+							NULL, &realtime_webhook_timeout, 10000, 10, 300000,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("realtime.webhook_concurrency",
+							"Most deliveries under way to one server.",
+							"A server that fails gets one at a time until it succeeds.",
+							&realtime_webhook_concurrency, 16, 1, 256,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("realtime.webhook_max_attempts",
+							"Most attempts at one delivery.",
+							"Then it is kept in realtime.webhook_dead_letters.",
+							&realtime_webhook_max_attempts, 12, 1, 100,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("realtime.webhook_retry_delay",
+							"Longest pause before the second attempt at a delivery.",
+							"Before every further one it is three times as long, up to 6 hours; the pause is a random part of it.",
+							&realtime_webhook_retry_delay, 1000, 1, 3600000,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomStringVariable("realtime.webhook_allow_private",
+							   "Addresses outside the public internet that webhooks may lead to.",
+							   "A list of ranges like '10.0.0.0/8, ::1'; without one there are none.",
+							   &realtime_webhook_allow_private, "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY, check_ranges, NULL, NULL);
+	DefineCustomStringVariable("realtime.webhook_ca_file",
+							   "File with the certificates that sign those of webhooks' servers.",
+							   "Without one the system's are used.",
+							   &realtime_webhook_ca_file, "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
+}
+
 void
 guc_define(void)
 {
@@ -663,4 +730,5 @@ guc_define(void)
 	define_presence();
 	define_changes();
 	define_rates();
+	define_webhooks();
 }

@@ -107,6 +107,15 @@ extern int	realtime_max_presence_calls;	/* of a channel; 0 = no limit */
 extern int	realtime_presence_window;	/* ms */
 extern int	realtime_max_pending_changes;	/* of a channel */
 
+/* webhooks */
+extern bool realtime_webhooks;	/* deliver them */
+extern int	realtime_webhook_timeout;	/* ms */
+extern int	realtime_webhook_concurrency;	/* to one server */
+extern int	realtime_webhook_max_attempts;
+extern int	realtime_webhook_retry_delay;	/* ms, the first one */
+extern char *realtime_webhook_allow_private;	/* a list of address ranges */
+extern char *realtime_webhook_ca_file;
+
 /* limits of all gateways together; 0 = no limit */
 extern int	realtime_max_concurrent_users;
 extern int	realtime_max_joins_per_second;

@@ -82,6 +82,7 @@ typedef struct MessageRow
 	bool		is_broadcast;	/* type is TYPE_BROADCAST, else null or
 								 * TYPE_MESSAGE */
 	bool		is_unstored;	/* there is to be no row */
+	bool		has_webhooks;	/* the channel has, and they are to be called */
 	pg_uuid_t	channel_id;
 	pg_uuid_t	sender_id;
 	int32		number;			/* among those of its transaction, from 1 */

@@ -24,6 +24,7 @@
  */
 #include "postgres.h"
 
+#include "access/relation.h"
 #include "access/xact.h"
 #include "commands/trigger.h"
 #include "utils/builtins.h"
@@ -32,11 +33,13 @@
 #include "utils/timestamp.h"
 #include "utils/xid8.h"
 
+#include "api/channels_table.h"
 #include "api/emit.h"
 #include "api/message_number.h"
 #include "api/message_row.h"
 #include "api/publish.h"
 #include "api/sql_function.h"
+#include "api/webhooks.h"
 #include "guc.h"
 
 #define MOVED_ROWS_AT_FIRST 64
@@ -256,6 +259,24 @@ read_row(TupleTableSlot *slot, const MessageAttnums *attnums, MessageRow *row)
 }
 
 /*
+ * Has the channel of a row webhooks, and is it the one that its topic stands for?
+ * Whoever may insert rows shall not have those of any channel called.
+ */
+static bool
+channel_has_webhooks(const MessageRow *row)
+{
+	Relation	channels = channels_open();
+	ChannelInfo channel;
+	bool		found;
+
+	found = channel_find(channels, slice_make(VARDATA_ANY(row->topic), VARSIZE_ANY_EXHDR(row->topic)),
+						 &channel);
+	relation_close(channels, NoLock);
+	return found && channel.has_webhooks &&
+		memcmp(&channel.id, &row->channel_id, sizeof(channel.id)) == 0;
+}
+
+/*
  * realtime.publish_message() returns trigger, AFTER INSERT FOR EACH ROW
  *
  * A row that can be no message is an error, or with realtime.on_error =
@@ -291,7 +312,11 @@ publish_message(PG_FUNCTION_ARGS)
 
 	read_row(trigger->tg_trigslot, &attnums, &row);
 	if (message_from_row(&row, &msg, &fault))
+	{
 		emit_message(&msg);
+		row.has_webhooks = row.has_channel && channel_has_webhooks(&row);
+		webhooks_enqueue(&row);
+	}
 	else if (realtime_on_error == ON_ERROR_WARNING)
 		message_fault_warn(&fault);
 	else

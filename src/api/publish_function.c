@@ -88,6 +88,7 @@ realtime_publish(PG_FUNCTION_ARGS)
 
 	row.channel_id = channel.id;
 	row.is_unstored = !channel.persist;
+	row.has_webhooks = channel.has_webhooks;
 	uuid_v7_generate(&row.id);
 	if (!send_message(&row))
 		PG_RETURN_NULL();

@@ -32,6 +32,7 @@
 #include "api/json_payload.h"
 #include "api/message_number.h"
 #include "api/send.h"
+#include "api/webhooks.h"
 #include "guc.h"
 
 #define TOPIC_SETTING "realtime.topic"
@@ -243,7 +244,10 @@ send_or_raise(MessageRow *row)
 	row->number = message_number_next();
 	msg.number = (uint32) row->number;
 	if (row->is_unstored || direct_insert(row))
+	{
 		emit_message(&msg);
+		webhooks_enqueue(row);
+	}
 	else
 		insert_with_hints(row);
 }

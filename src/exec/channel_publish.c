@@ -39,6 +39,7 @@
 #include "api/send.h"
 #include "api/utf8_text.h"
 #include "api/uuid_v7.h"
+#include "api/webhooks.h"
 #include "exec/apart.h"
 #include "exec/channel_publish.h"
 #include "exec/client.h"
@@ -94,6 +95,7 @@ make_row(const PublishJob *job, const Client *client, const ChannelInfo *channel
 	row->has_channel = true;
 	row->channel_id = channel->id;
 	row->is_unstored = !channel->persist;
+	row->has_webhooks = channel->has_webhooks;
 	row->by_user = strcmp(client->role, ADMIN_ROLE) != 0;
 	row->is_broadcast = job->is_broadcast;
 	row->has_sender = *client->sub != '\0';
@@ -156,6 +158,7 @@ publish_unstored(MessageRow *row, WalMessage *message, Decision decision)
 	if (error != NULL)
 		ReThrowError(error);
 	emit_message(message);
+	webhooks_enqueue(row);
 }
 
 /*
@@ -165,7 +168,10 @@ static void
 publish_stored(MessageRow *row, WalMessage *message, Decision decision)
 {
 	if (decision == DECISION_YES && direct_insert_allowed(row))
+	{
 		emit_message(message);
+		webhooks_enqueue(row);
+	}
 	else
 		send_by_insert(row);
 }

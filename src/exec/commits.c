@@ -72,7 +72,7 @@ entry_is_valid(const CommitEntry *entry)
 		FullTransactionIdIsNormal(FullTransactionIdFromU64(entry->xid)) &&
 		IS_VALID_TIMESTAMP(entry->committed_at) &&
 		(IS_VALID_TIMESTAMP(entry->first_at) || TIMESTAMP_IS_NOBEGIN(entry->first_at)) &&
-		entry->messages >= 1 && entry->messages <= INT_MAX &&
+		entry->messages <= INT_MAX &&
 		entry->is_early <= 1;
 }
 

@@ -27,6 +27,7 @@
 #include "utils/timestamp.h"
 
 #include "hub/bus_server.h"
+#include "hub/courier_server.h"
 #include "hub/release.h"
 #include "hub/roll_ups.h"
 #include "hub/sealed.h"
@@ -258,6 +259,12 @@ publish(TransactionId xid, const WalMessage *message, Slice body)
 			return;
 		case WAL_MESSAGE_TABLES_CHANGED:
 			publish_tables_changed();
+			return;
+		case WAL_MESSAGE_WEBHOOKS:
+			/* they go by the order of commits, be there a stored message or not */
+			current.full_xid = message->top_xid;
+			if (!current.told_before)
+				courier_server_due();
 			return;
 		case WAL_MESSAGE_CHANGE:
 			publish_change(message, body);

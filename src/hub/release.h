@@ -46,7 +46,7 @@ extern void release_abandon(void);
 
 /*
  * What is to be recorded of a transaction that is done: all but restart_lsn and
- * is_early.  entry->messages is 0 if it had none.
+ * is_early.  entry->xid is 0 if it had nothing that asks for it.
  */
 extern void release_describe(CommitEntry *entry);
 

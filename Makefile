@@ -7,12 +7,15 @@ MODULE_big = realtime
 HDRS = $(wildcard src/*.h src/*/*.h)
 PROTO_SRC = $(wildcard src/proto/*.c)
 MODULE_SRC = $(wildcard src/*.c src/api/*.c src/hub/*.c src/exec/*.c) $(PROTO_SRC)
-GATEWAY_SRC = $(wildcard src/gateway/*.c src/program/*.c) $(PROTO_SRC)
+PROGRAM_SRC = $(wildcard src/program/*.c) $(PROTO_SRC)
+GATEWAY_SRC = $(wildcard src/gateway/*.c) $(PROGRAM_SRC)
+COURIER_SRC = $(wildcard src/courier/*.c) $(PROGRAM_SRC)
 SQL_PARTS = $(sort $(wildcard sql/*.sql))
 
 OBJS = $(MODULE_SRC:.c=.o)
 GATEWAY_OBJS = $(GATEWAY_SRC:src/%.c=build/frontend/%.o)
-PROGRAMS = build/realtime_gateway
+COURIER_OBJS = $(COURIER_SRC:src/%.c=build/frontend/%.o)
+PROGRAMS = build/realtime_gateway build/realtime_courier
 
 DATA_built = realtime--$(EXTVERSION).sql
 EXTRA_CLEAN = build realtime--$(EXTVERSION).sql
@@ -41,9 +44,10 @@ include $(PGXS)
 include bench/bench.mk
 
 # PGXS knows no header dependencies on this platform.
-$(OBJS) $(GATEWAY_OBJS): $(HDRS) Makefile
+$(OBJS) $(GATEWAY_OBJS) $(COURIER_OBJS): $(HDRS) Makefile
 
 FRONTEND_CFLAGS = $(CFLAGS) -D_GNU_SOURCE -DFRONTEND -Isrc \
+	-D'REALTIME_VERSION="$(EXTVERSION)"' \
 	-I$(includedir_server)
 # Debian keeps the static libraries in pkglibdir, a source build in libdir.
 FRONTEND_LIBS = $(foreach lib,libpgcommon.a libpgport.a, \
@@ -55,6 +59,9 @@ build/frontend/%.o: src/%.c
 
 build/realtime_gateway: $(GATEWAY_OBJS)
 	$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(FRONTEND_LIBS)
+
+build/realtime_courier: $(COURIER_OBJS)
+	$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(FRONTEND_LIBS) -lcurl
 
 all: $(PROGRAMS)
 
@@ -75,7 +82,7 @@ uninstall-programs:
 else
 all install:
 	@echo 'PostgreSQL is not installed here: $(PG_CONFIG) --pgxs names no file.' >&2
-	@echo 'On Debian: apt-get install postgresql-15 postgresql-server-dev-15 libssl-dev' >&2
+	@echo 'On Debian: apt-get install postgresql-15 postgresql-server-dev-15 libssl-dev libcurl4-openssl-dev' >&2
 	@exit 1
 endif
 

@@ -12,6 +12,7 @@ CREATE FUNCTION realtime.status(
 		OUT lag_ms double precision,
 		OUT gateways integer,
 		OUT executors integer,
+		OUT courier_pid integer,
 		OUT connections bigint,
 		OUT channels bigint,
 		OUT topics bigint,
@@ -21,7 +22,7 @@ CREATE FUNCTION realtime.status(
 	LANGUAGE C VOLATILE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'realtime_status';
 COMMENT ON FUNCTION realtime.status() IS
-	'state of the hub, its gateways and executors, how far delivery is, and counters';
+	'state of the hub, its programs and executors, how far delivery is, and counters';
 
 REVOKE EXECUTE ON FUNCTION realtime.status() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION realtime.status() TO pg_monitor;

@@ -82,6 +82,11 @@ typedef enum SharedCounter
 	SHARED_AUDIENCES_LOST,		/* counts that could not be kept or written */
 	SHARED_HANDOVERS_DROPPED,	/* connections closed on their way to another
 								 * gateway */
+	SHARED_COURIER_FAILURES,	/* couriers that ended without being asked */
+	SHARED_WEBHOOKS_SENT,		/* these: proto/courier_report.h */
+	SHARED_WEBHOOKS_DELIVERED,
+	SHARED_WEBHOOKS_RETRIED,
+	SHARED_WEBHOOKS_DEAD,
 	SHARED_COUNTER_COUNT
 } SharedCounter;
 
@@ -173,6 +178,8 @@ typedef struct RealtimeShared
 	uint64		presence_members;	/* of all topics */
 	uint64		presence_bytes; /* memory of members and topics */
 	int			followed_tables;	/* that somebody listens to */
+	int			courier_pid;	/* 0 = none runs */
+	uint64		webhooks_held;	/* deliveries that the courier has in hand */
 
 	GatewaySlot gateways[MAX_GATEWAYS];
 	uint64		ended_stats[BUS_STAT_COUNT];	/* counters of gateways that have

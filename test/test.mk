@@ -31,6 +31,7 @@ test-build: test-packages
 installed:
 	@if cmp -s realtime.so '$(DESTDIR)$(pkglibdir)/realtime.so' \
 		&& cmp -s build/realtime_gateway '$(DESTDIR)$(bindir)/realtime_gateway' \
+		&& cmp -s build/realtime_courier '$(DESTDIR)$(bindir)/realtime_courier' \
 		&& cmp -s realtime.control '$(DESTDIR)$(datadir)/extension/realtime.control' \
 		&& cmp -s realtime--$(EXTVERSION).sql '$(DESTDIR)$(datadir)/extension/realtime--$(EXTVERSION).sql'; then :; \
 	elif [ -w '$(DESTDIR)$(pkglibdir)' ]; then \
@@ -56,7 +57,7 @@ INDENT_FILES = $(wildcard src/*.[ch] src/*/*.[ch] test/unit/*.[ch] bench/*.[ch])
 
 build/typedefs.list: $(INDENT_FILES)
 	@mkdir -p $(@D)
-	@{ printf '%s;\n' size_t ssize_t pid_t time_t bool BIGNUM EVP_PKEY OSSL_PARAM; grep -rhoE '^\}[[:space:]]*[A-Za-z_]\w*;' $(includedir_server) src test bench; \
+	@{ printf '%s;\n' size_t ssize_t pid_t time_t bool BIGNUM EVP_PKEY OSSL_PARAM CURL CURLM CURLcode CURLINFO; grep -rhoE '^\}[[:space:]]*[A-Za-z_]\w*;' $(includedir_server) src test bench; \
 		grep -rhoE '^typedef [^(){};]*[^A-Za-z_(){};]\w+;' $(includedir_server) src test bench; } \
 		| sed -E 's/.*[^A-Za-z0-9_]([A-Za-z_][A-Za-z0-9_]*);/\1/; s/^\}//; s/;$$//' | sort -u >$@
 

@@ -47,6 +47,7 @@ enum
 	STATUS_LAG_MS,
 	STATUS_GATEWAYS,
 	STATUS_EXECUTORS,
+	STATUS_COURIER_PID,
 	STATUS_CONNECTIONS,
 	STATUS_CHANNELS,
 	STATUS_TOPICS,
@@ -72,6 +73,8 @@ typedef struct StatusSnapshot
 	uint64		presence_members;
 	uint64		presence_bytes;
 	int			followed_tables;
+	int			courier_pid;
+	uint64		webhooks_held;
 	uint64		stats[BUS_STAT_COUNT];	/* summed over the gateways, counters
 										 * over those that have ended, too */
 	uint64		counters[SHARED_COUNTER_COUNT];
@@ -97,6 +100,8 @@ take_snapshot(StatusSnapshot *snap)
 	snap->presence_members = realtime_shared->presence_members;
 	snap->presence_bytes = realtime_shared->presence_bytes;
 	snap->followed_tables = realtime_shared->followed_tables;
+	snap->courier_pid = realtime_shared->courier_pid;
+	snap->webhooks_held = realtime_shared->webhooks_held;
 	snap->caught_up_at = realtime_shared->caught_up_at;
 	memcpy(snap->stats, realtime_shared->ended_stats, sizeof(snap->stats));
 	for (int i = 0; i < MAX_GATEWAYS; i++)
@@ -170,6 +175,7 @@ counters_to_jsonb(const StatusSnapshot *snap)
 	push_count(&state, "presence_members", snap->presence_members);
 	push_count(&state, "presence_bytes", snap->presence_bytes);
 	push_count(&state, "followed_tables", (uint64) snap->followed_tables);
+	push_count(&state, "webhooks_held", snap->webhooks_held);
 	for (int i = 0; i < BUS_STAT_COUNT; i++)
 		push_count(&state, bus_stat_name(i), snap->stats[i]);
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
@@ -230,6 +236,8 @@ realtime_status(PG_FUNCTION_ARGS)
 	fill_position(&snap, values, nulls);
 	values[STATUS_GATEWAYS] = Int32GetDatum(snap.gateways);
 	values[STATUS_EXECUTORS] = Int32GetDatum(snap.executors);
+	values[STATUS_COURIER_PID] = Int32GetDatum(snap.courier_pid);
+	nulls[STATUS_COURIER_PID] = snap.courier_pid == 0;
 	values[STATUS_CONNECTIONS] = Int64GetDatum((int64) snap.stats[BUS_STAT_CONNECTIONS]);
 	values[STATUS_CHANNELS] = Int64GetDatum((int64) snap.stats[BUS_STAT_CHANNELS]);
 	values[STATUS_TOPICS] = Int64GetDatum((int64) snap.stats[BUS_STAT_TOPICS]);

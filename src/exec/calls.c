@@ -55,6 +55,9 @@ static const CallTarget functions[CALL_FUNCTIONS] = {
 	[CALL_REALTIME_PUBLISH] = CALL_TARGET("http_realtime_publish", CALL_WRITES),
 	[CALL_CHECK_CHANNELS] = CALL_TARGET("check_channels", CALL_READS),
 	[CALL_CHECK_API_KEY] = CALL_TARGET("check_api_key", CALL_NOTES),
+	[CALL_LOOK_FOR_WEBHOOKS] = CALL_TARGET("look_for_webhooks", CALL_READS),
+	[CALL_FETCH_WEBHOOKS] = CALL_TARGET("fetch_webhooks", CALL_WRITES),
+	[CALL_FINISH_WEBHOOKS] = CALL_TARGET("finish_webhooks", CALL_WRITES),
 };
 
 /*

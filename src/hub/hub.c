@@ -35,6 +35,8 @@
 #include "guc.h"
 #include "hub/audience.h"
 #include "hub/bus_server.h"
+#include "hub/child.h"
+#include "hub/courier_server.h"
 #include "hub/events.h"
 #include "hub/executors.h"
 #include "hub/follows.h"
@@ -344,7 +346,7 @@ end_release(void)
 		hub.released_lsn = entry.lsn;
 		hub.released_at = entry.committed_at;
 	}
-	if (entry.messages == 0 || !recorder_wants(entry.lsn))
+	if (entry.xid == 0 || !recorder_wants(entry.lsn))
 		return;
 	oldest = xact_buffer_oldest();
 	entry.restart_lsn = XLogRecPtrIsInvalid(oldest) ? entry.lsn : oldest;
@@ -473,6 +475,7 @@ handle_interrupts(void)
 		ProcessConfigFile(PGC_SIGHUP);
 		jwt_config_load();
 		programs_reload();
+		courier_server_reload();
 		limit_presence();
 	}
 	AcceptInvalidationMessages();
@@ -653,6 +656,7 @@ serve_bus(TimestampTz now)
 	presence_server_acknowledge();
 	usage_server_tell();
 	bus_server_flush(&bounds.told);
+	courier_server_flush();
 }
 
 /*
@@ -697,7 +701,10 @@ turn(void)
 				  hub.hold_ms > 0 ? HUB_HOLDING : HUB_RUNNING);
 	check_caught_up();
 	if (!hub.catching_up)
+	{
 		timeout = sooner(timeout, programs_tick(now));
+		timeout = sooner(timeout, courier_server_tick(now));
+	}
 	serve_bus(now);
 	timeout = sooner(timeout, bus_server_check_stalled(now));
 	do_chores(now);
@@ -758,7 +765,9 @@ set_up(void)
 	jwt_config_load();
 	sealed_init();
 	xact_buffer_init();
+	child_init();
 	programs_init();
+	courier_server_init();
 	limit_presence();
 	jobs_init();
 	executors_init();

@@ -3,8 +3,9 @@
  * jobs.c
  *	  Work that waits for an executor, and whom to tell of its end.
  *
- * The hub's own jobs come first, then calls, authorisations, questions about
- * history and changes of rows, and broadcasts to be stored by turns, each kind in
+ * The hub's own jobs come first, then calls, the courier's calls, authorisations,
+ * questions about history and changes of rows, and broadcasts to be stored by turns,
+ * each kind in
  * the order of arrival: a flood of one kind, which may take no more than a token or
  * a wrong key, must not starve the others.  A question about history waits until
  * what it is about is recorded (hub/seam.c).  Every job gets exactly one answer: an
@@ -28,6 +29,7 @@
 
 #include "guc.h"
 #include "hub/bus_server.h"
+#include "hub/courier_server.h"
 #include "hub/jobs.h"
 #include "hub/seam.h"
 #include "proto/change_job.h"
@@ -43,6 +45,7 @@ typedef enum JobClass
 {
 	CLASS_OWN,
 	CLASS_CALL,
+	CLASS_COURIER,				/* its calls */
 	CLASS_AUTHORISE,			/* what joins wait for */
 	CLASS_HISTORY,
 	CLASS_VISIBLE,
@@ -71,11 +74,13 @@ jobs_init(void)
 }
 
 /*
- * Which queue a kind of job waits in.
+ * Which queue a job waits in, by what it is and whose.
  */
 static JobClass
-class_of(JobKind kind)
+class_of(JobKind kind, int asker)
 {
+	if (asker == COURIER_SLOT)
+		return CLASS_COURIER;
 	switch (kind)
 	{
 		case JOB_AUTHORISE:
@@ -105,8 +110,12 @@ answer(int gateway, uint64 gateway_id, JobOutcome outcome, Slice body)
 
 	result.id = gateway_id;
 	result.outcome = (uint8) outcome;
-	bus_server_send(gateway, BUS_RESULT,
-					slice_make((const char *) &result, sizeof(result)), body);
+	if (gateway == COURIER_SLOT)
+		courier_server_send(BUS_RESULT,
+							slice_make((const char *) &result, sizeof(result)), body);
+	else
+		bus_server_send(gateway, BUS_RESULT,
+						slice_make((const char *) &result, sizeof(result)), body);
 }
 
 /*
@@ -122,7 +131,7 @@ count_end(JobOutcome outcome)
  * Queue a job.  NULL for want of memory.
  */
 static Job *
-enqueue(JobKind kind, Slice head, Slice rest)
+enqueue(JobKind kind, int asker, Slice head, Slice rest)
 {
 	Job		   *job = MemoryContextAllocExtended(jobs_context,
 												 offsetof(Job, body) + head.len + rest.len,
@@ -133,16 +142,16 @@ enqueue(JobKind kind, Slice head, Slice rest)
 	memset(job, 0, offsetof(Job, body));
 	job->id = ++last_id;
 	job->kind = kind;
-	job->gateway = NO_GATEWAY;
+	job->gateway = asker;
 	job->queued_at = GetCurrentTimestamp();
 	job->len = head.len + rest.len;
 	if (head.len > 0)
 		memcpy(job->body, head.data, head.len);
 	if (rest.len > 0)
 		memcpy(job->body + head.len, rest.data, rest.len);
-	dlist_push_tail(&queues[class_of(kind)], &job->node);
-	queued[class_of(kind)]++;
-	bytes_of[class_of(kind)] += job->len;
+	dlist_push_tail(&queues[class_of(kind, asker)], &job->node);
+	queued[class_of(kind, asker)]++;
+	bytes_of[class_of(kind, asker)] += job->len;
 	return job;
 }
 
@@ -152,9 +161,11 @@ enqueue(JobKind kind, Slice head, Slice rest)
 static void
 dequeue(Job *job)
 {
+	JobClass	class = class_of(job->kind, job->gateway);
+
 	dlist_delete(&job->node);
-	queued[class_of(job->kind)]--;
-	bytes_of[class_of(job->kind)] -= job->len;
+	queued[class]--;
+	bytes_of[class] -= job->len;
 }
 
 /*
@@ -171,10 +182,21 @@ largest_body(JobKind kind)
 }
 
 /*
- * May a gateway ask for this?
+ * Are these for whoever asks?
  */
 static bool
-is_valid(const BusJob *job, Slice body)
+may_call(int asker, CallFunction function)
+{
+	bool		is_couriers = function == CALL_FETCH_WEBHOOKS || function == CALL_FINISH_WEBHOOKS;
+
+	return is_couriers == (asker == COURIER_SLOT) && function != CALL_LOOK_FOR_WEBHOOKS;
+}
+
+/*
+ * May a gateway or the courier ask for this?
+ */
+static bool
+is_valid(int asker, const BusJob *job, Slice body)
 {
 	AuthoriseJob authorise;
 	CallJob		call;
@@ -185,7 +207,8 @@ is_valid(const BusJob *job, Slice body)
 	PublishJob	publish;
 	WalMessage	message;
 
-	if (body.len > largest_body((JobKind) job->kind))
+	if (body.len > largest_body((JobKind) job->kind) ||
+		(asker == COURIER_SLOT && job->kind != JOB_CALL))
 		return false;
 	switch (job->kind)
 	{
@@ -196,7 +219,8 @@ is_valid(const BusJob *job, Slice body)
 		case JOB_AUTHORISE:
 			return job_decode_authorise(body, &authorise);
 		case JOB_CALL:
-			return job_decode_call(body, &call);
+			return job_decode_call(body, &call) &&
+				may_call(asker, (CallFunction) call.function);
 		case JOB_HISTORY:
 			return job_decode_history(body, &history);
 		case JOB_STORE:
@@ -250,7 +274,7 @@ jobs_add(int gateway, const BusJob *asked, Slice body)
 	HistoryHead history;
 	Slice		head = slice_make(NULL, 0);
 
-	if (!is_valid(asked, body))
+	if (!is_valid(gateway, asked, body))
 		return false;
 	if (asked->kind == JOB_HISTORY)
 	{
@@ -259,15 +283,14 @@ jobs_add(int gateway, const BusJob *asked, Slice body)
 		head = slice_make((const char *) &history, sizeof(history));
 		body = slice_make(body.data + head.len, body.len - head.len);
 	}
-	if (has_room(class_of((JobKind) asked->kind), head.len + body.len))
-		job = enqueue((JobKind) asked->kind, head, body);
+	if (has_room(class_of((JobKind) asked->kind, gateway), head.len + body.len))
+		job = enqueue((JobKind) asked->kind, gateway, head, body);
 	if (job == NULL)
 	{
 		count_end(JOB_BUSY);
 		answer(gateway, asked->id, JOB_BUSY, slice_make(NULL, 0));
 		return true;
 	}
-	job->gateway = gateway;
 	job->gateway_id = asked->id;
 	return true;
 }
@@ -278,7 +301,7 @@ jobs_add(int gateway, const BusJob *asked, Slice body)
 void
 jobs_add_own(JobKind kind, Slice head, Slice rest, JobEnded ended)
 {
-	Job		   *job = enqueue(kind, head, rest);
+	Job		   *job = enqueue(kind, NO_GATEWAY, head, rest);
 
 	if (job != NULL)
 		job->ended = ended;

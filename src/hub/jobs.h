@@ -28,7 +28,8 @@ typedef struct Job
 	dlist_node	node;			/* of its queue, or of those that run */
 	uint64		id;				/* by which the executor knows it */
 	JobKind		kind;
-	int			gateway;		/* slot to answer to; NO_GATEWAY = nobody */
+	int			gateway;		/* slot to answer to, maybe COURIER_SLOT;
+								 * NO_GATEWAY = nobody */
 	uint64		gateway_id;		/* by which the gateway knows it */
 	JobEnded	ended;			/* of the hub's own jobs, else NULL */
 	TimestampTz queued_at;

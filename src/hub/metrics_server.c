@@ -38,6 +38,7 @@ typedef struct HubGauges
 	int			queued_jobs;
 	uint64		presence_members;
 	uint64		presence_bytes;
+	uint64		webhooks_held;
 } HubGauges;
 
 static Histogram present[MAX_GATEWAYS][HISTOGRAM_KINDS];
@@ -65,6 +66,7 @@ take_figures(HubGauges *gauges, BusMetricsHead *head, StringInfo gateways)
 	gauges->queued_jobs = realtime_shared->queued_jobs;
 	gauges->presence_members = realtime_shared->presence_members;
 	gauges->presence_bytes = realtime_shared->presence_bytes;
+	gauges->webhooks_held = realtime_shared->webhooks_held;
 	memcpy(head->totals, realtime_shared->ended_stats, sizeof(head->totals));
 	for (int i = 0; i < MAX_GATEWAYS; i++)
 	{
@@ -129,6 +131,7 @@ add_figures(StringInfo body, const HubGauges *gauges, uint64 lag)
 	add_figure(body, 'g', "queued_jobs", (uint64) gauges->queued_jobs);
 	add_figure(body, 'g', "presence_members", gauges->presence_members);
 	add_figure(body, 'g', "presence_bytes", gauges->presence_bytes);
+	add_figure(body, 'g', "webhooks_held", gauges->webhooks_held);
 }
 
 /*

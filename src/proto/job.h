@@ -106,8 +106,16 @@ typedef enum CallFunction
 	CALL_CONFIG_GET = 13,
 	CALL_CONFIG_UPDATE = 14,
 	CALL_PUBLISH = 15,
-	CALL_WEBHOOKS_TEST = 16
+	CALL_WEBHOOKS_TEST = 16,
+	/* the hub's */
+	CALL_LOOK_FOR_WEBHOOKS = 20,	/* is there something to deliver? */
+	/* the courier's */
+	CALL_FETCH_WEBHOOKS = 21,
+	CALL_FINISH_WEBHOOKS = 22
 } CallFunction;
+
+/* The status that says yes; else it is 404. */
+#define CALL_WEBHOOKS_DUE 200
 
 #define CALL_FUNCTIONS 40		/* above all of them */
 #define CALL_FUNCTION_VALID(f) ((f) >= CALL_REALTIME_PUBLISH && (f) < CALL_FUNCTIONS)
@@ -255,7 +263,7 @@ typedef struct CommitEntry
 	uint64		xid;			/* full id of the top-level transaction */
 	int64		committed_at;	/* microseconds since 2000-01-01 UTC */
 	int64		first_at;		/* least inserted_at of its messages, likewise */
-	uint32		messages;		/* it has, at least one */
+	uint32		messages;		/* stored ones, 0 if it has but deliveries */
 	uint32		is_early;		/* 1 = first_at or committed_at is long before
 								 * the committed_at of one that was committed
 								 * before it; else 0 */

@@ -28,7 +28,8 @@ use Time::HiRes qw(time);
 
 # Frames (proto/bus_frame.h) and jobs (proto/job.h).
 our %TYPE = (
-	message => 2, interest_ack => 3, result => 6, interest => 34, job => 36, follow => 64, follow_ack => 65, tables_changed => 66);
+	message => 2, interest_ack => 3, result => 6, interest => 34, job => 36, follow => 64, follow_ack => 65, tables_changed => 66,
+	audience => 99);
 our %KIND = (authorise => 1, subscribe => 6, visible => 7, publish => 9);
 our %OP = ('*' => 0, INSERT => 1, UPDATE => 2, DELETE => 3);
 our @OPERATORS = qw(eq neq lt lte gt gte in like ilike is match imatch isdistinct);

@@ -81,8 +81,18 @@ BEGIN
 		FROM pg_attribute a
 		WHERE a.attrelid = format('realtime.%I', name)::regclass
 		  AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '';
+		IF parent = 'messages' THEN
+			-- they are not deleted
+			ALTER TABLE realtime.messages_default DISABLE TRIGGER messages_note_deleted;
+		END IF;
 		EXECUTE format('WITH moved AS (DELETE %1$s RETURNING s.*) INSERT INTO realtime.%2$I (%3$s) SELECT %3$s FROM moved',
 					   strays, name, given);
+		IF parent = 'messages' THEN
+			ALTER TABLE realtime.messages_default ENABLE TRIGGER messages_note_deleted;
+		END IF;
+	END IF;
+	IF parent = 'messages' THEN
+		PERFORM realtime.watch_messages(format('realtime.%I', name)::regclass);
 	END IF;
 	EXECUTE format('ALTER TABLE realtime.%I ATTACH PARTITION realtime.%I FOR VALUES FROM (%L) TO (%L)',
 				   parent, name, day::timestamptz, (day + 1)::timestamptz);
@@ -108,6 +118,9 @@ BEGIN
 	END IF;
 	IF NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = partition) THEN
 		RETURN;					-- somebody else was faster
+	END IF;
+	IF parent = 'realtime.messages'::regclass THEN
+		PERFORM realtime.forget_rollups(partition);
 	END IF;
 	-- one that was made by hand is no member
 	IF realtime.is_member(partition) THEN
@@ -247,6 +260,12 @@ BEGIN
 		partition := 'webhook_dead_letters';
 		RETURN NEXT;
 	END IF;
+
+	-- where no hub has it done all the time
+	WHILE realtime.roll_up() LOOP
+		NULL;
+	END LOOP;
+	DELETE FROM realtime.message_rollups r WHERE r.messages = 0 AND r.wh_audience = 0 AND r.wh_delivered = 0;
 
 	-- pg_upgrade carries no triggers of ours over
 	BEGIN

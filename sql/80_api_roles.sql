@@ -64,6 +64,11 @@ BEGIN
 				WHERE role.name IN ('service_role', 'project_admin')
 				  AND NOT has_table_privilege(role.oid, 'realtime.channels', p.name)
 				UNION ALL
+				SELECT 'SELECT', 'TABLE realtime.' || t.name
+				FROM unnest(ARRAY['message_audience', 'message_details']) t(name)
+				WHERE role.name IN ('service_role', 'project_admin')
+				  AND NOT has_table_privilege(role.oid, 'realtime.' || t.name, 'SELECT')
+				UNION ALL
 				-- not what signs what is posted to webhooks
 				SELECT 'SELECT (' || string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) || ')',
 					   'TABLE realtime.channels'
@@ -80,6 +85,8 @@ BEGIN
 							 (true, 'realtime.channel_matches(text,text)'),
 							 (role.name IN ('service_role', 'project_admin'), 'realtime.publish(text,text,jsonb)'),
 							 (role.name IN ('service_role', 'project_admin'), 'realtime.publish_changes()'),
+							 (role.name IN ('service_role', 'project_admin'),
+							  'realtime.message_stats(uuid,timestamp with time zone)'),
 							 (role.name = 'service_role', 'realtime.user_channel(text,text)'),
 							 (role.name = 'service_role', 'realtime.conversation_channel(text,text)'),
 							 (role.name = 'service_role', 'realtime.realtime_publish(text,text,text)')) f(is_due, name)

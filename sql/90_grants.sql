@@ -23,6 +23,7 @@ BEGIN
 		) o(function, grantee)
 		WHERE (o.function, o.grantee) NOT IN (
 			('realtime.status()'::regprocedure, 'pg_monitor'::regrole),
+			('realtime.roll_up()'::regprocedure, 'realtime_executor'::regrole),
 			('realtime.check_channels(jsonb)'::regprocedure, 'realtime_executor'::regrole),
 			('realtime.check_api_key(jsonb)'::regprocedure, 'realtime_executor'::regrole),
 			('realtime.look_for_webhooks(jsonb)'::regprocedure, 'realtime_executor'::regrole),

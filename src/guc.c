@@ -62,6 +62,9 @@ int			realtime_send_timeout;
 int			realtime_header_timeout;
 int			realtime_idle_timeout;
 int			realtime_keepalive_interval;
+int			realtime_ping_interval;
+int			realtime_ping_timeout;
+int			realtime_connect_timeout;
 int			realtime_max_presence_members;
 int			realtime_max_presence_memory;
 int			realtime_max_presence_calls;
@@ -586,6 +589,20 @@ define_limits(void)
 							"Silence after which a stream of server-sent events gets a sign of life.",
 							"Proxies end connections that are silent for long.",
 							&realtime_keepalive_interval, 15000, 100, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("realtime.ping_interval",
+							"Time between two pings of a Socket.IO client.",
+							"Clients are told when they connect.",
+							&realtime_ping_interval, 25000, 100, INT_MAX / 2,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("realtime.ping_timeout",
+							"Longest time that a Socket.IO client may take to answer a ping.",
+							"Clients are told when they connect.",
+							&realtime_ping_timeout, 20000, 100, INT_MAX / 2,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("realtime.connect_timeout",
+							"Longest time that a Socket.IO client may take to show its credentials.",
+							NULL, &realtime_connect_timeout, 45000, 100, INT_MAX,
 							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 }
 

@@ -99,6 +99,9 @@ extern int	realtime_send_timeout;	/* ms */
 extern int	realtime_header_timeout;	/* ms */
 extern int	realtime_idle_timeout;	/* ms */
 extern int	realtime_keepalive_interval;	/* ms */
+extern int	realtime_ping_interval; /* ms */
+extern int	realtime_ping_timeout;	/* ms */
+extern int	realtime_connect_timeout;	/* ms */
 
 /* presence */
 extern int	realtime_max_presence_members;

@@ -26,6 +26,8 @@
 #include "gateway/changes.h"
 #include "gateway/gw_stats.h"
 #include "gateway/presence.h"
+#include "gateway/protocol.h"
+#include "gateway/sio_channels.h"
 #include "gateway/write_queue.h"
 
 #define LIST_MAX 8				/* channels without a table */
@@ -170,6 +172,27 @@ set_remove(ChannelSet *set, Channel *channel)
 }
 
 /*
+ * Have a channel end with the token of an identity, if it does; false without
+ * memory.
+ */
+static bool
+attach(Channel *channel, Identity *identity)
+{
+	return channel->conn->protocol->outlives_token ||
+		identity_attach(identity, &channel->of_identity);
+}
+
+/*
+ * No more.
+ */
+static void
+detach(Channel *channel)
+{
+	if (!channel->conn->protocol->outlives_token)
+		identity_detach(channel->identity, &channel->of_identity);
+}
+
+/*
  * Make a channel and put it into the set of its connection.
  */
 Channel *
@@ -179,14 +202,15 @@ channel_new(Conn *conn, Topic *topic, Identity *identity, Slice join_ref, Slice 
 
 	Assert(join_ref.len <= JOIN_REF_MAX && ref.len <= JOIN_REF_MAX);
 	channel = calloc(1, offsetof(Channel, join_ref) + join_ref.len + ref.len);
-	if (channel == NULL || !identity_attach(identity, &channel->of_identity))
+	if (channel != NULL)
+		channel->conn = conn;
+	if (channel == NULL || !attach(channel, identity))
 	{
 		topics_release(topic);
 		identity_unref(identity);
 		free(channel);
 		return NULL;
 	}
-	channel->conn = conn;
 	channel->topic = topic;
 	channel->identity = identity;
 	channel->state = CHANNEL_AUTHORISING;
@@ -207,14 +231,12 @@ bool
 channel_identify(Channel *channel, Identity *identity)
 {
 	Identity   *old = channel->identity;
-	bool		attached;
 
-	identity_detach(old, &channel->of_identity);
-	attached = identity_attach(identity, &channel->of_identity);
-	if (!attached)
+	detach(channel);
+	if (!attach(channel, identity))
 	{
 		/* it was attached a moment ago: there is memory for that */
-		if (!identity_attach(old, &channel->of_identity))
+		if (!attach(channel, old))
 			Assert(false);
 		identity_unref(identity);
 		return false;
@@ -324,7 +346,7 @@ channel_free(Channel *channel)
 		stop_listening(channel);
 	changes_close(channel);
 	waiter_leave(&channel->asker.wait);
-	identity_detach(channel->identity, &channel->of_identity);
+	detach(channel);
 	identity_unref(channel->identity);
 	topics_release(channel->topic);
 	channel_drop_answer(channel);
@@ -333,6 +355,8 @@ channel_free(Channel *channel)
 		broadcast_forget(channel->storing);
 	if (channel->presence != NULL)
 		presence_close(channel->presence);
+	if (channel->subscription != NULL)
+		subscription_free(channel->subscription);
 	free(channel);
 }
 

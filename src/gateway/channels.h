@@ -43,6 +43,8 @@ typedef struct Channel
 	struct Storing *storing;	/* broadcasts.c: what is being stored */
 	struct Presence *presence;	/* presence.c; NULL = takes no part */
 	struct Changes *changes;	/* changes.c; NULL = follows no tables */
+	struct Subscription *subscription;	/* sio_channels.c; NULL = none of
+										 * Socket.IO */
 	uint32		place;			/* among the members of the topic */
 	uint8		state;			/* ChannelState */
 	uint8		wanted;			/* RIGHT_... to ask for; of a private channel */

@@ -552,6 +552,9 @@ static const struct
 }			clocks[] = {
 	{TIMER_IDLE, &gw_settings.idle_timeout},
 	{TIMER_EVENTS, &gw_settings.keepalive_interval},
+	{TIMER_CONNECT, &gw_settings.connect_timeout},
+	{TIMER_PING, &gw_settings.ping_interval},
+	{TIMER_PONG, &gw_settings.ping_timeout},
 };
 
 /*

@@ -91,12 +91,18 @@ next_event(Conn *conn, Input *in)
 }
 
 /*
- * Does a connection that broadcasts have to wait?  Then nothing is read from
- * it, and what has been stays where it is, until it is resumed.
+ * Does a connection that broadcasts or publishes have to wait?  Then nothing is
+ * read from it, and what has been stays where it is, until it is resumed.
  */
 static bool
 held_back(Conn *conn)
 {
+	if (conn->state == CONN_OPEN && conn->protocol->is_full != NULL &&
+		conn->protocol->is_full(conn))
+	{
+		conn_pause_input(conn);
+		return true;
+	}
 	if (conn->publisher == NULL || publishers_may_go())
 		return false;
 	conn_pause_input(conn);
@@ -113,6 +119,8 @@ handle_frames(Conn *conn, Input *in)
 {
 	bool		alive = false;
 
+	if (conn->protocol->message_max != NULL)
+		in->state.ws.max_message = conn->protocol->message_max();
 	while (conn->state == CONN_OPEN && !held_back(conn) && next_event(conn, in))
 		alive = true;
 	fanout_settle();

@@ -18,18 +18,12 @@ typedef enum Dialect
 	DIALECT_V1 = PHX_V1,
 	DIALECT_V2 = PHX_V2,
 	DIALECT_EVENTS,				/* server-sent events */
-	DIALECT_EVENTS_BARE			/* the same without ids */
+	DIALECT_EVENTS_BARE,		/* the same without ids */
+	DIALECT_SOCKET_IO
 } Dialect;
 
-#define DIALECTS 4
+#define DIALECTS 5
 
 StaticAssertDecl(DIALECT_EVENTS == PHX_VERSIONS, "a serializer has no dialect");
-
-/* Is there no frame around a message? */
-static inline bool
-dialect_is_events(Dialect dialect)
-{
-	return dialect >= DIALECT_EVENTS;
-}
 
 #endif							/* REALTIME_DIALECT_H */

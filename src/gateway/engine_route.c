@@ -13,12 +13,14 @@
  */
 #include "proto/proto.h"
 
+#include "gateway/engine_connect.h"
 #include "gateway/engine_route.h"
 #include "gateway/gw_settings.h"
 #include "gateway/http_answer.h"
+#include "proto/engine_io.h"
 #include "proto/engine_sid.h"
+#include "proto/ws_handshake.h"
 
-#define BODY_MAX 1000000		/* bytes that a client may send at once */
 
 /* Errors, by the number that clients get. */
 typedef enum EngineError
@@ -108,8 +110,16 @@ admit(Conn *conn, const HttpRequest *req)
 			answer_error(conn, req, ENGINE_UNKNOWN_SID);
 		bytes_free(&sid);
 	}
-	else
+	else if (!slice_equals_cstr(req->method, "GET"))
+		answer_error(conn, req, ENGINE_BAD_METHOD);
+	else if (!websocket || ws_handshake_check(req) != 101)
 		answer_error(conn, req, ENGINE_BAD_REQUEST);
+	else if (!ws_origin_allowed(req, gw_settings.allowed_origins))
+		answer_error(conn, req, ENGINE_FORBIDDEN);
+	else if (!parameter_is(req, "EIO", ENGINE_PROTOCOL))
+		answer_error(conn, req, ENGINE_BAD_VERSION);
+	else
+		engine_connect(conn, req);
 	return false;
 }
 
@@ -125,7 +135,7 @@ handle(HttpExchange *exchange, const HttpRequest *req, Slice body)
 const HttpBodyRoute engine_route = {
 	.admit = admit,
 	.handler = handle,
-	.body_max = BODY_MAX,
+	.body_max = ENGINE_MAX_PACKET,
 	.error_prefix = "{\"code\":3,\"message\":\"",
 	.readers = HTTP_CREDENTIALED_ORIGINS
 };

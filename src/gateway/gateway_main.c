@@ -35,6 +35,7 @@
 #include "gateway/identities.h"
 #include "gateway/limits.h"
 #include "gateway/listener.h"
+#include "gateway/outbox.h"
 #include "gateway/presence.h"
 #include "gateway/presence_topics.h"
 #include "gateway/publishers.h"
@@ -157,6 +158,7 @@ turn(void)
 	stores_flush();
 	event_streams_run();
 	catch_up_flush();
+	outboxes_flush();
 	decisions_flush();
 	agent_channels_flush();
 	change_terms_flush();

@@ -36,6 +36,9 @@ typedef struct GwSettings
 	int64		header_timeout;
 	int64		idle_timeout;
 	int64		keepalive_interval;
+	int64		ping_interval;	/* of Socket.IO, like the next two */
+	int64		ping_timeout;
+	int64		connect_timeout;
 	int64		max_presence_calls; /* of a channel; 0 = no limit */
 	int64		presence_window;
 	int64		rate_window;	/* of these, which hold for all gateways: */

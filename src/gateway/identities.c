@@ -68,11 +68,11 @@ find(Slice token, uint32 hash)
 }
 
 /*
- * Make the identity of a verified token, which takes over *text; NULL without
- * memory or when all of them together are too large.
+ * Make an identity, which takes over *text; NULL without memory or when all of
+ * them together are too large.
  */
 static Identity *
-make_identity(Slice token, uint32 hash, const JwtClaims *claims, Bytes *text)
+make_identity(Slice token, const JwtClaims *claims, Bytes *text)
 {
 	Identity   *identity;
 
@@ -89,7 +89,6 @@ make_identity(Slice token, uint32 hash, const JwtClaims *claims, Bytes *text)
 	identity->token_len = token.len;
 	memcpy(identity->token, token.data, token.len);
 	total += weight(identity);
-	chain_insert(&table, &identity->node, hash);
 	STAT_INC(BUS_STAT_IDENTITIES);
 	return identity;
 }
@@ -107,9 +106,37 @@ verify_new(Slice token, uint32 hash, TokenRefusal *refusal)
 	bytes_init(&text);
 	if (token_verify(token, &text, &claims, refusal))
 	{
-		identity = make_identity(token, hash, &claims, &text);
+		identity = make_identity(token, &claims, &text);
 		if (identity == NULL)
 			refusal->verdict = JWT_NO_MEMORY;
+	}
+	bytes_free(&text);
+	if (identity == NULL)
+		return NULL;
+	identity->indexed = true;
+	chain_insert(&table, &identity->node, hash);
+	return identity;
+}
+
+/*
+ * It is not in the index: who looks for a token there does not look for a key,
+ * and what is said of keys that sign tokens does not concern it.
+ */
+Identity *
+identity_of_key(Slice key, Slice role, int64 exp)
+{
+	Identity   *identity = NULL;
+	JwtClaims	claims = {.exp = exp};
+	Bytes		text;
+
+	bytes_init(&text);
+	bytes_append_cstr(&text, "{\"role\":");
+	jslice_append_string(&text, role);
+	if (bytes_append_byte(&text, '}') && bytes_append_slice(&text, role))
+	{
+		claims.json = slice_make(text.data, text.len - role.len);
+		claims.role = slice_make(slice_end(claims.json), role.len);
+		identity = make_identity(key, &claims, &text);
 	}
 	bytes_free(&text);
 	return identity;
@@ -210,7 +237,7 @@ identity_unref(Identity *identity)
 	if (identity == NULL || --identity->refs > 0)
 		return;
 	Assert(dlist_is_empty(&identity->channels));
-	if (!identity->revoked)
+	if (identity->indexed)
 		chain_remove(&table, &identity->node);
 	total -= weight(identity);
 	bytes_free(&identity->text);
@@ -300,6 +327,7 @@ verify_again(ChainNode *node, void *arg)
 	if (still_good(identity))
 		return;
 	chain_remove(&table, &identity->node);
+	identity->indexed = false;
 	identity->revoked = true;
 	*any = true;
 }

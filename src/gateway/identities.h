@@ -17,8 +17,9 @@
 
 typedef struct Identity
 {
-	ChainNode	node;			/* in the index, unless revoked */
+	ChainNode	node;			/* in the index, if it is */
 	uint32		refs;
+	bool		indexed;
 	bool		revoked;		/* the present keys and rules refuse it */
 	Deadline	expiry;			/* set while a channel uses it */
 	dlist_head	channels;		/* Channel.of_identity: who uses it */
@@ -53,6 +54,12 @@ extern Identity *identity_from_json(Slice value, Identity *present,
 
 /* Another reference to one that has not expired; else NULL and *refusal. */
 extern Identity *identity_renew(Identity *identity, TokenRefusal *refusal) RT_MUSTCHECK;
+
+/*
+ * A new identity for an API key that the database knows, with a reference for
+ * the caller; it says nothing but its role.  NULL without memory.
+ */
+extern Identity *identity_of_key(Slice key, Slice role, int64 exp) RT_MUSTCHECK;
 
 /* Another reference to one that may have expired. */
 static inline Identity *

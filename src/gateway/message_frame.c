@@ -14,6 +14,7 @@
 
 #include "gateway/message_frame.h"
 #include "gateway/place.h"
+#include "gateway/sio_frame.h"
 #include "proto/sse.h"
 #include "proto/uuid.h"
 
@@ -42,6 +43,7 @@ message_meta_stored(MessageMeta *meta, const WalMessage *message, const Place *p
 
 	meta->len = 0;
 	meta->cursor_at = 0;
+	meta->replayed = replayed;
 	if (replayed)
 		APPEND_LITERAL(meta, "{\"replayed\":true,\"id\":\"");
 	else
@@ -62,11 +64,11 @@ message_meta_stored(MessageMeta *meta, const WalMessage *message, const Place *p
 }
 
 /*
- * Append an event.
+ * Append a server-sent event.
  */
 static bool
-append_event(Bytes *out, Dialect dialect, const Topic *topic, const WalMessage *message,
-			 const MessageMeta *meta)
+append_sse(Bytes *out, Dialect dialect, const Topic *topic, const WalMessage *message,
+		   const MessageMeta *meta)
 {
 	Slice		text = slice_make(meta->text, meta->len);
 	Slice		id = slice_make(NULL, 0);
@@ -81,21 +83,38 @@ append_event(Bytes *out, Dialect dialect, const Topic *topic, const WalMessage *
 }
 
 /*
- * Append a frame.
+ * Append a Phoenix message.
  */
-bool
-message_frame_append(Bytes *out, Dialect dialect, const Topic *topic,
-					 const WalMessage *message, const MessageMeta *meta)
+static bool
+append_phoenix(Bytes *out, Dialect dialect, const Topic *topic, const WalMessage *message,
+			   const MessageMeta *meta)
 {
 	Slice		none = slice_make(NULL, 0);
 	PhxVersion	version = (PhxVersion) dialect;
 
-	if (dialect_is_events(dialect))
-		return append_event(out, dialect, topic, message, meta);
 	if ((message->flags & WAL_MESSAGE_WHOLE) != 0)
 		return phx_encode_text(out, version, none, none, topic_full_name(topic),
 							   "broadcast", message->payload);
 	return phx_encode_broadcast(out, version, topic_full_name(topic), message->event,
 								(message->flags & WAL_MESSAGE_BINARY) != 0,
 								message->payload, slice_make(meta->text, meta->len));
+}
+
+/*
+ * Append a frame.
+ */
+bool
+message_frame_append(Bytes *out, Dialect dialect, const Topic *topic,
+					 const WalMessage *message, const MessageMeta *meta)
+{
+	static bool (*const append_as[DIALECTS]) (Bytes *, Dialect, const Topic *,
+											  const WalMessage *, const MessageMeta *) = {
+		[DIALECT_V1] = append_phoenix,
+		[DIALECT_V2] = append_phoenix,
+		[DIALECT_EVENTS] = append_sse,
+		[DIALECT_EVENTS_BARE] = append_sse,
+		[DIALECT_SOCKET_IO] = sio_frame_append
+	};
+
+	return append_as[dialect] (out, dialect, topic, message, meta);
 }

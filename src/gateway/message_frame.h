@@ -19,6 +19,7 @@ typedef struct MessageMeta
 {
 	size_t		len;			/* 0 = there is none */
 	size_t		cursor_at;		/* where the cursor stands in it; 0 = nowhere */
+	bool		replayed;
 	char		text[160];
 } MessageMeta;
 

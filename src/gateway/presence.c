@@ -122,6 +122,33 @@ presence_listen(Presence *presence)
 }
 
 /*
+ * Its key.
+ */
+Slice
+presence_key(const Presence *presence)
+{
+	return slice_make(presence->key, presence->key_len);
+}
+
+/*
+ * What it listens with.
+ */
+Listener *
+presence_listener(Presence *presence)
+{
+	return &presence->listener;
+}
+
+/*
+ * The part of a listener.
+ */
+Presence *
+presence_of_listener(Listener *listener)
+{
+	return (Presence *) ((char *) listener - offsetof(Presence, listener));
+}
+
+/*
  * Listen no more.
  */
 void
@@ -174,6 +201,8 @@ presence_track(Presence *presence, Slice meta)
 	Assert(meta.len <= PRESENCE_META_MAX_BYTES);
 	if (rest == NULL)
 		return false;
+	if (!presence->tracked && presence->pending != PENDING_TRACK)
+		presence->listener.comes = true;
 	memcpy(rest, topic.data, topic.len);
 	memcpy(rest + topic.len, presence->key, presence->key_len);
 	memcpy(rest + topic.len + presence->key_len, meta.data, meta.len);

@@ -10,7 +10,7 @@
 #ifndef REALTIME_PRESENCE_H
 #define REALTIME_PRESENCE_H
 
-#include "proto/presence_frame.h"
+#include "gateway/presence_topics.h"
 
 struct Channel;
 
@@ -24,11 +24,18 @@ typedef struct Presence Presence;
 extern Presence *presence_open(struct Channel *channel, Slice raw_key);
 
 /*
- * Send the channel a presence_state, now or when the hub has told it, and a
- * presence_diff of every change after it.  The join is answered already.
- * Nothing happens if it listens; false without memory.
+ * Tell the channel the state, now or when the hub has told it, and every change
+ * after it, in the form of its dialect.  Nothing happens if it listens; false
+ * without memory.
  */
 extern bool presence_listen(Presence *presence) RT_MUSTCHECK;
+
+/* Its key, plain. */
+extern Slice presence_key(const Presence *presence);
+
+/* What it listens with, and back again. */
+extern Listener *presence_listener(Presence *presence);
+extern Presence *presence_of_listener(Listener *listener);
 
 /* Send it nothing any more. */
 extern void presence_deafen(Presence *presence);

@@ -48,7 +48,7 @@ typedef enum MetaStanding
 } MetaStanding;
 
 /* A key with its metas; it exists while it has one. */
-typedef struct ReplicaKey
+struct ReplicaKey
 {
 	ChainNode	node;			/* in keys */
 	PresenceReplica *replica;
@@ -56,9 +56,11 @@ typedef struct ReplicaKey
 	dlist_node	in_changed;
 	bool		changed;		/* is in_changed */
 	dlist_head	metas[META_STANDINGS];
+	uint32		coming_start;	/* in the frames of the diff that tells of its */
+	uint32		coming_end;		/* coming; 0 = none does */
 	uint32		json_len;
 	char		json[FLEXIBLE_ARRAY_MEMBER];	/* a string, with quotes */
-} ReplicaKey;
+};
 
 typedef struct ReplicaMeta
 {
@@ -67,6 +69,7 @@ typedef struct ReplicaMeta
 	dlist_node	in_key;
 	uint64		ref;
 	uint64		told_prev;		/* of a FRESH one: what it replaces, or zero */
+	int64		seen_at;		/* when it came, by the wall clock */
 	uint8		standing;		/* MetaStanding */
 	uint32		len;
 	char		json[FLEXIBLE_ARRAY_MEMBER];	/* the object with phx_ref in
@@ -148,27 +151,48 @@ key_hash(const PresenceReplica *replica, Slice json)
 }
 
 /*
- * Look a key up by its JSON, or make it; NULL without memory.
+ * A key as it is told.
+ */
+Slice
+replica_key_json(const ReplicaKey *key)
+{
+	return slice_make(key->json, key->json_len);
+}
+
+/*
+ * Look a key up by its JSON; NULL if there is none.
+ */
+static ReplicaKey *
+find_key(const PresenceReplica *replica, Slice json, uint32 hash)
+{
+	for (ChainNode *node = chain_first(&keys, hash); node != NULL; node = chain_next(node))
+	{
+		ReplicaKey *key = chain_container(ReplicaKey, node, node);
+
+		if (key->replica == replica && slice_equals(replica_key_json(key), json))
+			return key;
+	}
+	return NULL;
+}
+
+/*
+ * Look a key up, or make it; NULL without memory.
  */
 static ReplicaKey *
 get_key(PresenceReplica *replica, Slice json)
 {
 	uint32		hash = key_hash(replica, json);
-	ChainNode  *node = chain_first(&keys, hash);
-	ReplicaKey *key;
+	ReplicaKey *key = find_key(replica, json, hash);
 
-	for (; node != NULL; node = chain_next(node))
-	{
-		key = chain_container(ReplicaKey, node, node);
-		if (key->replica == replica &&
-			slice_equals(slice_make(key->json, key->json_len), json))
-			return key;
-	}
+	if (key != NULL)
+		return key;
 	key = malloc(offsetof(ReplicaKey, json) + json.len);
 	if (key == NULL)
 		return NULL;
 	key->replica = replica;
 	key->changed = false;
+	key->coming_start = 0;
+	key->coming_end = 0;
 	for (int i = 0; i < META_STANDINGS; i++)
 		dlist_init(&key->metas[i]);
 	key->json_len = (uint32) json.len;
@@ -337,7 +361,8 @@ make_meta(PresenceReplica *replica, uint64 ref, const PresenceParts *parts)
  * A new meta.  While the state comes there is nothing to tell of it.
  */
 static ReplicaVerdict
-add(PresenceReplica *replica, uint64 ref, uint64 told_prev, const PresenceParts *parts)
+add(PresenceReplica *replica, uint64 ref, uint64 told_prev, const PresenceParts *parts,
+	int64 wall)
 {
 	bool		live = replica->stage == REPLICA_LIVE;
 	ReplicaMeta *meta;
@@ -349,6 +374,7 @@ add(PresenceReplica *replica, uint64 ref, uint64 told_prev, const PresenceParts 
 		return REPLICA_NO_MEMORY;
 	meta->standing = live ? META_FRESH : META_TOLD;
 	meta->told_prev = live ? told_prev : 0;
+	meta->seen_at = wall;
 	chain_insert(&metas, &meta->node, ref_hash(ref));
 	dlist_push_tail(&meta->key->metas[meta->standing], &meta->in_key);
 	replica->size += meta->len + 1;
@@ -380,7 +406,8 @@ remove_meta(PresenceReplica *replica, ReplicaMeta *meta)
  * takes over what it was to replace.
  */
 static ReplicaVerdict
-replace(PresenceReplica *replica, const BusPresent *head, const PresenceParts *parts)
+replace(PresenceReplica *replica, const BusPresent *head, const PresenceParts *parts,
+		int64 wall)
 {
 	ReplicaMeta *old = find_meta(replica, head->prev_ref);
 	ReplicaVerdict verdict;
@@ -388,7 +415,7 @@ replace(PresenceReplica *replica, const BusPresent *head, const PresenceParts *p
 	if (old == NULL || old->standing == META_GONE)
 		return REPLICA_CONTRADICTION;
 	verdict = add(replica, head->ref,
-				  old->standing == META_FRESH ? old->told_prev : old->ref, parts);
+				  old->standing == META_FRESH ? old->told_prev : old->ref, parts, wall);
 	if (verdict == REPLICA_OK)
 		remove_meta(replica, old);
 	return verdict;
@@ -399,7 +426,7 @@ replace(PresenceReplica *replica, const BusPresent *head, const PresenceParts *p
  */
 ReplicaVerdict
 presence_replica_apply(PresenceReplica *replica, const BusPresent *head,
-					   const PresenceParts *parts)
+					   const PresenceParts *parts, int64 wall)
 {
 	ReplicaMeta *meta;
 
@@ -416,9 +443,9 @@ presence_replica_apply(PresenceReplica *replica, const BusPresent *head,
 	switch (head->op)
 	{
 		case PRESENCE_JOIN:
-			return add(replica, head->ref, 0, parts);
+			return add(replica, head->ref, 0, parts, wall);
 		case PRESENCE_UPDATE:
-			return replace(replica, head, parts);
+			return replace(replica, head, parts, wall);
 		case PRESENCE_LEAVE:
 			meta = find_meta(replica, head->ref);
 			if (meta == NULL || meta->standing == META_GONE)
@@ -511,29 +538,6 @@ presence_replica_state(const PresenceReplica *replica, Bytes *out)
 }
 
 /*
- * All that has changed of a key is told.
- */
-static void
-settle(ReplicaKey *key)
-{
-	dlist_head *fresh = &key->metas[META_FRESH];
-	dlist_head *gone = &key->metas[META_GONE];
-
-	while (!dlist_is_empty(fresh))
-	{
-		ReplicaMeta *meta = dlist_head_element(ReplicaMeta, in_key, fresh);
-
-		meta->told_prev = 0;
-		set_standing(meta, META_TOLD);
-	}
-	while (!dlist_is_empty(gone))
-		free_meta(dlist_head_element(ReplicaMeta, in_key, gone));
-	dlist_delete(&key->in_changed);
-	key->changed = false;
-	release_key(key);
-}
-
-/*
  * Append the changes of one kind; returns whether there are any.
  */
 static bool
@@ -552,7 +556,7 @@ append_changes(const PresenceReplica *replica, MetaStanding standing, Bytes *out
  * The step from the version that was told to the present one.
  */
 bool
-presence_replica_diff(PresenceReplica *replica, Bytes *out)
+presence_replica_diff(const PresenceReplica *replica, Bytes *out)
 {
 	size_t		start = out->len;
 	bool		any;
@@ -564,9 +568,151 @@ presence_replica_diff(PresenceReplica *replica, Bytes *out)
 	bytes_append_cstr(out, "}}");
 	if (out->failed || !any)
 		out->len = start;
-	if (out->failed)
-		return false;
+	return !out->failed;
+}
+
+/*
+ * What came and went between two diffs is in the list, but no news.
+ */
+bool
+presence_replica_has_news(const PresenceReplica *replica)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, unconstify(dlist_head *, &replica->changed))
+	{
+		ReplicaKey *key = dlist_container(ReplicaKey, in_changed, iter.cur);
+
+		if (!dlist_is_empty(&key->metas[META_FRESH]) ||
+			!dlist_is_empty(&key->metas[META_GONE]))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * All that has changed of a key is told.
+ */
+static void
+settle_key(ReplicaKey *key)
+{
+	dlist_head *fresh = &key->metas[META_FRESH];
+	dlist_head *gone = &key->metas[META_GONE];
+
+	while (!dlist_is_empty(fresh))
+	{
+		ReplicaMeta *meta = dlist_head_element(ReplicaMeta, in_key, fresh);
+
+		meta->told_prev = 0;
+		set_standing(meta, META_TOLD);
+	}
+	while (!dlist_is_empty(gone))
+		free_meta(dlist_head_element(ReplicaMeta, in_key, gone));
+	dlist_delete(&key->in_changed);
+	key->changed = false;
+	key->coming_start = 0;
+	key->coming_end = 0;
+	release_key(key);
+}
+
+/*
+ * All is told.
+ */
+void
+presence_replica_settle(PresenceReplica *replica)
+{
 	while (!dlist_is_empty(&replica->changed))
-		settle(dlist_head_element(ReplicaKey, in_changed, &replica->changed));
-	return true;
+		settle_key(dlist_head_element(ReplicaKey, in_changed, &replica->changed));
+}
+
+/*
+ * Walk the keys.
+ */
+void
+presence_replica_visit(PresenceReplica *replica, bool news_only, ReplicaKeyVisitor visit,
+					   void *arg)
+{
+	dlist_iter	iter;
+
+	if (news_only)
+	{
+		dlist_foreach(iter, &replica->changed)
+			visit(dlist_container(ReplicaKey, in_changed, iter.cur), arg);
+		return;
+	}
+	dlist_foreach(iter, &replica->keys)
+		visit(dlist_container(ReplicaKey, in_replica, iter.cur), arg);
+}
+
+/*
+ * Walk the metas of one standing.
+ */
+static void
+visit_metas(const ReplicaKey *key, MetaStanding standing, ReplicaMetaVisitor visit, void *arg)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, unconstify(dlist_head *, &key->metas[standing]))
+	{
+		const ReplicaMeta *meta = dlist_container(ReplicaMeta, in_key, iter.cur);
+
+		visit(slice_make(meta->json, meta->len), meta->seen_at, arg);
+	}
+}
+
+/*
+ * Walk the metas of a version.  Of those that were told, the ones that have gone
+ * are listed apart.
+ */
+void
+replica_key_visit_metas(const ReplicaKey *key, ReplicaVersion version,
+						ReplicaMetaVisitor visit, void *arg)
+{
+	if (version == REPLICA_TOLD)
+		visit_metas(key, META_GONE, visit, arg);
+	visit_metas(key, META_TOLD, visit, arg);
+	if (version == REPLICA_NEW)
+		visit_metas(key, META_FRESH, visit, arg);
+}
+
+/*
+ * Fields of a meta.
+ */
+Slice
+replica_meta_fields(Slice meta)
+{
+	size_t		before = 1 + REF_MEMBER_BYTES;	/* and the comma, if any follow */
+
+	if (meta.len <= before + 1)
+		return slice_make(NULL, 0);
+	return slice_make(meta.data + before + 1, meta.len - before - 2);
+}
+
+/*
+ * Note the coming of a key.
+ */
+void
+replica_key_note_coming(ReplicaKey *key, size_t start, size_t end)
+{
+	key->coming_start = (uint32) start;
+	key->coming_end = (uint32) end;
+}
+
+/*
+ * Look up the key of somebody who listens.
+ */
+OwnKey
+presence_replica_own_key(PresenceReplica *replica, Slice json, uint32 *start, uint32 *end)
+{
+	const ReplicaKey *key = find_key(replica, json, key_hash(replica, json));
+
+	if (key == NULL)
+		return OWN_KEY_UNKNOWN;
+	*start = key->coming_start;
+	*end = key->coming_end;
+	if (key->coming_end > 0)
+		return OWN_KEY_COMES;
+	return dlist_is_empty(unconstify(dlist_head *, &key->metas[META_TOLD])) &&
+		dlist_is_empty(unconstify(dlist_head *, &key->metas[META_GONE])) ?
+		OWN_KEY_UNKNOWN : OWN_KEY_TOLD;
 }

@@ -50,9 +50,10 @@ extern void presence_replica_init(PresenceReplica *replica);
 /* Free what it holds. */
 extern void presence_replica_clear(PresenceReplica *replica);
 
-/* Take a change from the hub. */
+/* Take a change from the hub, at a time of the wall clock. */
 extern ReplicaVerdict presence_replica_apply(PresenceReplica *replica, const BusPresent *head,
-											 const PresenceParts *parts) RT_MUSTCHECK;
+											 const PresenceParts *parts,
+											 int64 wall) RT_MUSTCHECK;
 
 /* The state is complete; false if it has not begun. */
 extern bool presence_replica_go_live(PresenceReplica *replica) RT_MUSTCHECK;
@@ -70,11 +71,64 @@ presence_replica_changed(const PresenceReplica *replica)
  */
 extern bool presence_replica_state(const PresenceReplica *replica, Bytes *out) RT_MUSTCHECK;
 
+/* Is there something that they have not been told? */
+extern bool presence_replica_has_news(const PresenceReplica *replica);
+
 /*
- * Append what they have not been told, as the payload of presence_diff, or
- * nothing if all is told; from then on it counts as told.  False without
- * memory, and then the replica is as it was.
+ * Append that, as the payload of presence_diff, or nothing if all is told.
+ * False without memory, and then *out is as before.
  */
-extern bool presence_replica_diff(PresenceReplica *replica, Bytes *out) RT_MUSTCHECK;
+extern bool presence_replica_diff(const PresenceReplica *replica, Bytes *out) RT_MUSTCHECK;
+
+/* From now on it counts as told. */
+extern void presence_replica_settle(PresenceReplica *replica);
+
+/*
+ * For other forms than Phoenix's: its keys one by one, all or those with news,
+ * in the order of their coming or of their change.
+ */
+typedef struct ReplicaKey ReplicaKey;
+typedef void (*ReplicaKeyVisitor) (ReplicaKey *key, void *arg);
+
+extern void presence_replica_visit(PresenceReplica *replica, bool news_only,
+								   ReplicaKeyVisitor visit, void *arg);
+
+/* A key, as a JSON string. */
+extern Slice replica_key_json(const ReplicaKey *key);
+
+/* What clients were told of it, or will have been. */
+typedef enum ReplicaVersion
+{
+	REPLICA_TOLD,
+	REPLICA_NEW
+} ReplicaVersion;
+
+/* A meta: a JSON object, whose first member is phx_ref, and when it came. */
+typedef void (*ReplicaMetaVisitor) (Slice meta, int64 seen_at, void *arg);
+
+/* Its metas in a version, the oldest one first. */
+extern void replica_key_visit_metas(const ReplicaKey *key, ReplicaVersion version,
+									ReplicaMetaVisitor visit, void *arg);
+
+/* The fields of a meta but for phx_ref: what is between the braces. */
+extern Slice replica_meta_fields(Slice meta);
+
+/*
+ * Note where in the frames of this diff it is told that a key has come, which it
+ * had not been before.
+ */
+extern void replica_key_note_coming(ReplicaKey *key, size_t start, size_t end);
+
+/* What a client is told of its own key. */
+typedef enum OwnKey
+{
+	OWN_KEY_UNKNOWN,			/* it has not come, or not been told yet */
+	OWN_KEY_COMES,				/* with this diff, at the place that was noted */
+	OWN_KEY_TOLD
+} OwnKey;
+
+/* Look a key up, in the course of a diff; it is a JSON string. */
+extern OwnKey presence_replica_own_key(PresenceReplica *replica, Slice json,
+									   uint32 *start, uint32 *end);
 
 #endif							/* REALTIME_PRESENCE_REPLICA_H */

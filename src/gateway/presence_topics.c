@@ -4,24 +4,20 @@
  *	  Topics whose presence somebody here listens to.
  *
  * The hub is asked for each of them, what it sends goes into a replica
- * (presence_replica.c), and what is here turns replicas into presence_state and
- * presence_diff.
+ * (presence_replica.c), and what is here tells of it; in which form, is a matter
+ * of the dialect (presence_form.h).
  *
  * State before diffs.  A watched topic is one of two things: not live, then
  * all its listeners wait, and get the state when the hub has sent it; or live,
  * then a listener gets the state as it was last told, at once, and the next diff
  * with everybody else.
  *
- * What it costs.  A diff is encoded once per serializer version and queued by
- * reference.  It costs a delivery per listener, so a topic with many of them
+ * What it costs.  A diff is encoded once per dialect and queued by reference.  It costs a delivery per listener, so a topic with many of them
  * is told less often: DELIVERIES_PER_MS is what all diffs of one topic may come
  * to.  A change of a topic with few listeners goes out in the turn it came; at
  * 10,000 listeners changes gather for 400 ms while they keep coming.  While they
  * join at 1,000/s that is 20 writes for each; twice as many cost the kernel 1.6
- * times the CPU for the same bytes (bench/bare_presence.c).  A state is
- * as long as the topic has members and cannot be made cheaper, but it is encoded
- * once for all who join between two diffs; only the head of the message, with
- * the join ref, is each client's own.
+ * times the CPU for the same bytes (bench/bare_presence.c).
  *
  * src/gateway/presence_topics.c
  *
@@ -31,11 +27,9 @@
 
 #include "gateway/channels.h"
 #include "gateway/gw_stats.h"
-#include "gateway/presence_replica.h"
-#include "gateway/presence_topics.h"
+#include "gateway/presence_form.h"
 #include "program/bus_link.h"
 #include "proto/chain_table.h"
-#include "proto/phoenix_shared.h"
 #include "proto/ws_frame.h"
 
 #define DELIVERIES_PER_MS 25
@@ -51,7 +45,7 @@ typedef struct Watched
 {
 	ChainNode	node;			/* in watched */
 	PresenceReplica replica;
-	dlist_head	listeners[PHX_VERSIONS];
+	dlist_head	listeners[DIALECTS];
 	uint32		nlisteners;
 	bool		is_private;
 	uint8		name_len;		/* without prefix */
@@ -65,8 +59,7 @@ typedef struct Watched
 	uint64		asked_seq;		/* of the BUS_WATCH */
 	int64		tell_at;		/* the next diff not before this */
 	int64		encoded_at;		/* the states below */
-	FrameBuf   *state[PHX_VERSIONS];	/* payload and tail; NULL = not
-										 * encoded */
+	FrameBuf   *state[DIALECTS];	/* NULL = not encoded */
 	dlist_node	asked_node;		/* in asked_topics, by asked_seq */
 	dlist_node	changed_node;	/* in changed_topics */
 	dlist_node	untold_node;	/* in untold_topics */
@@ -83,8 +76,14 @@ static dlist_head changed_topics = DLIST_STATIC_INIT(changed_topics);
 static dlist_head untold_topics = DLIST_STATIC_INIT(untold_topics);
 static dlist_head encoded_topics = DLIST_STATIC_INIT(encoded_topics);
 
-static Bytes payload;			/* of a state or diff */
-static Bytes frame;				/* of a diff, or the head of a state */
+static Bytes scratch;			/* a state or a diff being encoded */
+
+/* Who listens to server-sent events hears nothing of presence. */
+static const PresenceForm *const forms[DIALECTS] = {
+	[DIALECT_V1] = &presence_phoenix_form,
+	[DIALECT_V2] = &presence_phoenix_form,
+	[DIALECT_SOCKET_IO] = &sio_presence_form
+};
 
 /*
  * Set up.
@@ -178,7 +177,7 @@ get_watched(const Topic *topic)
 	if (found == NULL)
 		return NULL;
 	presence_replica_init(&found->replica);
-	for (int v = 0; v < PHX_VERSIONS; v++)
+	for (int v = 0; v < DIALECTS; v++)
 		dlist_init(&found->listeners[v]);
 	found->is_private = topic->is_private;
 	found->name_len = topic->name_len;
@@ -193,7 +192,7 @@ get_watched(const Topic *topic)
 static void
 drop_states(Watched *topic)
 {
-	for (int v = 0; v < PHX_VERSIONS; v++)
+	for (int v = 0; v < DIALECTS; v++)
 	{
 		if (topic->state[v] != NULL)
 			frame_buf_unref(topic->state[v]);
@@ -225,7 +224,7 @@ free_watched(Watched *topic)
 static void
 for_each_listener(Watched *topic, void (*call) (Watched *topic, Channel *channel))
 {
-	for (int v = 0; v < PHX_VERSIONS; v++)
+	for (int v = 0; v < DIALECTS; v++)
 	{
 		dlist_iter	iter;
 
@@ -260,36 +259,32 @@ break_watched(Watched *topic)
 }
 
 /*
- * Encode the state for one version; NULL without memory.
+ * Encode the state for one dialect; NULL without memory.
  */
 static FrameBuf *
-encode_state(Watched *topic, PhxVersion version)
+encode_state(Watched *topic, Dialect dialect)
 {
-	Slice		tail = phx_shared_tail(version);
 	FrameBuf   *buf = NULL;
 
-	if (presence_replica_state(&topic->replica, &payload))
-		buf = frame_buf_new(payload.len + tail.len);
-	if (buf != NULL)
-	{
-		frame_buf_append(buf, payload.data, payload.len);
-		frame_buf_append(buf, tail.data, tail.len);
-	}
-	reset_scratch(&payload);
+	if (forms[dialect]->encode_state(&topic->replica, dialect, &scratch))
+		buf = frame_buf_new(scratch.len);
+	if (buf != NULL && scratch.len > 0)
+		frame_buf_append(buf, scratch.data, scratch.len);
+	reset_scratch(&scratch);
 	return buf;
 }
 
 /*
- * The state for one version, encoded for this channel or for one before it;
- * NULL without memory.
+ * The state for one dialect, encoded for this channel or for one before it.
  */
-static FrameBuf *
-get_state(Watched *topic, PhxVersion version)
+FrameBuf *
+presence_topics_state(Watched *topic, Dialect dialect)
 {
-	if (topic->state[version] == NULL)
+	Assert(topic->replica.stage == REPLICA_LIVE);
+	if (topic->state[dialect] == NULL)
 	{
-		topic->state[version] = encode_state(topic, version);
-		if (topic->state[version] == NULL)
+		topic->state[dialect] = encode_state(topic, dialect);
+		if (topic->state[dialect] == NULL)
 			return NULL;
 	}
 	if (!topic->in_encoded)
@@ -297,59 +292,45 @@ get_state(Watched *topic, PhxVersion version)
 		topic->encoded_at = loop_now;
 		enlist(&encoded_topics, &topic->encoded_node, &topic->in_encoded);
 	}
-	return topic->state[version];
+	return topic->state[dialect];
 }
 
 /*
- * Queue presence_state for a channel: a head of its own, the rest by reference.
+ * The state is there for a channel.
  */
 static void
-send_state(Watched *topic, Channel *channel)
+tell_state(Watched *topic, Channel *channel)
 {
-	Conn	   *conn = channel->conn;
-	Slice		tail = phx_shared_tail(conn->version);
-	FrameBuf   *state = get_state(topic, conn->version);
-
-	if (state != NULL &&
-		phx_encode_shared_head(&frame, conn->version, channel_join_ref(channel),
-							   full_name(topic), "presence_state", state->len - tail.len))
-	{
-		/* a connection that takes the first but not the second is closed */
-		conn_write(conn, frame.data, frame.len);
-		STAT_ADD(BUS_STAT_PRESENCE_STATES, conn_deliver(conn, state, 0, state->len));
-	}
-	else
-		close_no_memory(topic, channel);
-	reset_scratch(&frame);
+	forms[channel->conn->version]->tell_state(topic, channel);
 }
 
 /*
- * Queue a presence_diff for those who listen in one version; false without
+ * Queue what has changed for those who listen in one dialect; false without
  * memory.
  */
 static bool
-send_diff(Watched *topic, PhxVersion version)
+send_diff(Watched *topic, Dialect dialect)
 {
-	Slice		none = {NULL, 0};
+	const PresenceForm *form = forms[dialect];
 	FrameBuf   *buf = NULL;
 	dlist_iter	iter;
 
-	if (dlist_is_empty(&topic->listeners[version]))
+	if (dlist_is_empty(&topic->listeners[dialect]))
 		return true;
-	if (phx_encode_text(&frame, version, none, none, full_name(topic),
-						"presence_diff", bytes_slice(&payload)))
-		buf = frame_buf_new(frame.len);
-	if (buf != NULL)
-		frame_buf_append(buf, frame.data, frame.len);
-	reset_scratch(&frame);
+	if (form->encode_diff(&topic->replica, dialect, full_name(topic), &scratch))
+		buf = frame_buf_new(scratch.len);
+	if (buf != NULL && scratch.len > 0)
+		frame_buf_append(buf, scratch.data, scratch.len);
+	reset_scratch(&scratch);
 	if (buf == NULL)
 		return false;
-	dlist_foreach(iter, &topic->listeners[version])
+	dlist_foreach(iter, &topic->listeners[dialect])
 	{
 		Listener   *listener = dlist_container(Listener, node, iter.cur);
 
-		STAT_ADD(BUS_STAT_PRESENCE_DIFFS,
-				 conn_deliver(listener->channel->conn, buf, 0, buf->len));
+		if (buf->len > 0)
+			STAT_ADD(BUS_STAT_PRESENCE_DIFFS,
+					 form->deliver_diff(&topic->replica, listener, buf));
 	}
 	frame_buf_unref(buf);
 	return true;
@@ -361,18 +342,19 @@ send_diff(Watched *topic, PhxVersion version)
 static void
 tell(Watched *topic, int64 now)
 {
-	bool		ok = presence_replica_diff(&topic->replica, &payload);
+	bool		ok = true;
 
 	delist(&topic->untold_node, &topic->in_untold);
-	if (ok && payload.len > 0)
+	if (presence_replica_has_news(&topic->replica))
 	{
 		drop_states(topic);
 		topic->tell_at = now + topic->nlisteners / DELIVERIES_PER_MS;
-		for (int v = 0; v < PHX_VERSIONS; v++)
+		for (int v = 0; v < DIALECTS; v++)
 			ok = ok && send_diff(topic, v);
 	}
-	reset_scratch(&payload);
-	if (!ok)
+	if (ok)
+		presence_replica_settle(&topic->replica);
+	else
 		break_watched(topic);
 }
 
@@ -426,6 +408,27 @@ presence_topics_deadline(void)
 }
 
 /*
+ * Is its state known?
+ */
+bool
+presence_topics_live(const Watched *topic)
+{
+	return topic->replica.stage == REPLICA_LIVE;
+}
+
+/*
+ * Was a key told of?
+ */
+bool
+presence_topics_told(Watched *topic, Slice key_json)
+{
+	uint32		start;
+	uint32		end;
+
+	return presence_replica_own_key(&topic->replica, key_json, &start, &end) == OWN_KEY_TOLD;
+}
+
+/*
  * Join those who listen.
  */
 bool
@@ -442,7 +445,7 @@ presence_topics_listen(Listener *listener)
 	if (topic->nlisteners++ == 0)
 		enlist(&changed_topics, &topic->changed_node, &topic->in_changed);
 	if (topic->replica.stage == REPLICA_LIVE)
-		send_state(topic, channel);
+		tell_state(topic, channel);
 	return true;
 }
 
@@ -476,7 +479,7 @@ presence_topics_present(Slice body)
 	topic = find_watched(head.is_private, parts.topic, topics_hash(parts.topic));
 	if (topic == NULL || topic->broken)
 		return true;
-	switch (presence_replica_apply(&topic->replica, &head, &parts))
+	switch (presence_replica_apply(&topic->replica, &head, &parts, loop_wall))
 	{
 		case REPLICA_OK:
 			if (presence_replica_changed(&topic->replica))
@@ -510,7 +513,7 @@ presence_topics_watched(Slice body)
 		delist(&topic->asked_node, &topic->in_asked);
 		if (!presence_replica_go_live(&topic->replica))
 			return false;
-		for_each_listener(topic, send_state);
+		for_each_listener(topic, tell_state);
 	}
 	return true;
 }

@@ -10,6 +10,8 @@
 #ifndef REALTIME_PRESENCE_TOPICS_H
 #define REALTIME_PRESENCE_TOPICS_H
 
+#include "gateway/dialect.h"
+#include "gateway/frame_buf.h"
 #include "lib/ilist.h"
 #include "proto/presence_frame.h"
 
@@ -21,6 +23,7 @@ typedef struct Listener
 {
 	struct Channel *channel;
 	struct Watched *topic;		/* NULL: does not listen */
+	bool		comes;			/* others are yet to be told that it tracks */
 	dlist_node	node;			/* among those of the topic */
 } Listener;
 
@@ -28,14 +31,25 @@ typedef struct Listener
 extern bool presence_topics_init(void) RT_MUSTCHECK;
 
 /*
- * Send the channel a presence_state, now or when the hub has told it, and a
- * presence_diff of every change after it.  It does not listen yet; false
- * without memory.
+ * Tell the channel the state, now or when the hub has told it, and every change
+ * after it.  It does not listen yet; false without memory.
  */
 extern bool presence_topics_listen(Listener *listener) RT_MUSTCHECK;
 
 /* Send it nothing any more; it listens. */
 extern void presence_topics_deafen(Listener *listener);
+
+/* Is the state of a topic known? */
+extern bool presence_topics_live(const struct Watched *topic);
+
+/*
+ * What all share who are told the state in this dialect; it is known.  Good until
+ * the end of the turn, NULL without memory.
+ */
+extern FrameBuf *presence_topics_state(struct Watched *topic, Dialect dialect);
+
+/* Is a key, a JSON string, in that state? */
+extern bool presence_topics_told(struct Watched *topic, Slice key_json);
 
 /* BUS_PRESENT and BUS_WATCHED; false if they should not have been sent. */
 extern bool presence_topics_present(Slice body) RT_MUSTCHECK;

@@ -43,6 +43,15 @@ typedef struct Protocol
 	/* a whole WebSocket message; NULL: it has nothing to say any more */
 	void		(*message) (Conn *conn, Slice message, bool binary);
 
+	/* bytes that such a message may have; NULL: as many as any */
+	int64		(*message_max) (void);
+
+	/*
+	 * Has it said so much that nothing more is to be read?  If so,
+	 * conn_input_resume() is called when that has changed.  NULL: never.
+	 */
+	bool		(*is_full) (Conn *conn);
+
 	/* write the last bytes of an OPEN one, which is being closed */
 	void		(*goodbye) (Conn *conn, int code, const char *reason);
 
@@ -52,6 +61,8 @@ typedef struct Protocol
 	/*
 	 * Of its channels.
 	 */
+
+	bool		outlives_token; /* they go on when their token has expired */
 
 	/*
 	 * An AUTHORISING one may hear its topic: does the join go on?  If not,

@@ -23,6 +23,9 @@ typedef enum TimerKind
 	TIMER_ANSWER,				/* since an executor was asked for the answer;
 								 * never too long, because it will come */
 	TIMER_EVENTS,				/* since the last bytes of an event stream */
+	TIMER_CONNECT,				/* since a Socket.IO session belongs to nobody */
+	TIMER_PING,					/* since it answered a ping */
+	TIMER_PONG,					/* since it was sent one */
 	TIMER_KINDS
 } TimerKind;
 

@@ -141,6 +141,9 @@ add_limits(StringInfo settings)
 	add_number(settings, "header_timeout", realtime_header_timeout);
 	add_number(settings, "idle_timeout", realtime_idle_timeout);
 	add_number(settings, "keepalive_interval", realtime_keepalive_interval);
+	add_number(settings, "ping_interval", realtime_ping_interval);
+	add_number(settings, "ping_timeout", realtime_ping_timeout);
+	add_number(settings, "connect_timeout", realtime_connect_timeout);
 	add_number(settings, "max_presence_calls", realtime_max_presence_calls);
 	add_number(settings, "presence_window", realtime_presence_window);
 	add_number(settings, "rate_window", realtime_rate_window * INT64CONST(1000));

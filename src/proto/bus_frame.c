@@ -266,6 +266,7 @@ bus_stat_name(BusStat stat)
 		[BUS_STAT_CHANGES_OVERRUN] = "changes_overrun",
 		[BUS_STAT_AUDIENCES_OVERRUN] = "audiences_overrun",
 		[BUS_STAT_HANDOVERS] = "handovers",
+		[BUS_STAT_RESERVED_EVENTS] = "reserved_events",
 	};
 
 	return names[stat];

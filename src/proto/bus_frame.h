@@ -263,6 +263,8 @@ typedef enum BusStat
 	BUS_STAT_CHANGES_OVERRUN,	/* channels ended because too many waited */
 	BUS_STAT_AUDIENCES_OVERRUN, /* messages on channels that were not counted */
 	BUS_STAT_HANDOVERS,			/* connections handed to another gateway */
+	BUS_STAT_RESERVED_EVENTS,	/* messages not told to Socket.IO clients, for
+								 * the name of their event */
 	BUS_STAT_COUNT
 } BusStat;
 

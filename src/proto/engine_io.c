@@ -43,7 +43,7 @@ engine_encode_open(Bytes *out, const EngineHandshake *handshake)
 	ws_writer_begin(&w, out, 120);
 	bytes_printf(out, "%c{\"sid\":\"%.*s\",\"upgrades\":[%s],\"pingInterval\":" INT64_FORMAT
 				 ",\"pingTimeout\":" INT64_FORMAT ",\"maxPayload\":" INT64_FORMAT "}",
-				 ENGINE_OPEN, ENGINE_SID_BYTES, handshake->sid,
+				 ENGINE_OPEN, ENGINE_SID_LENGTH, handshake->sid,
 				 handshake->can_upgrade ? "\"websocket\"" : "", handshake->ping_interval,
 				 handshake->ping_timeout, handshake->max_payload);
 	return ws_writer_end(&w, WS_OP_TEXT);

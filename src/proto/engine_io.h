@@ -15,9 +15,10 @@
 #define REALTIME_ENGINE_IO_H
 
 #include "proto/bytes.h"
+#include "proto/engine_sid.h"
 
 #define ENGINE_PROTOCOL "4"		/* what the query parameter EIO has to say */
-#define ENGINE_SID_BYTES 20		/* of the id of a session */
+#define ENGINE_SID_LENGTH 20		/* of the id of a session */
 #define ENGINE_MAX_PACKET 1000000	/* bytes that a client may send at once */
 
 typedef enum EngineType
@@ -34,7 +35,7 @@ typedef enum EngineType
 /* What a session begins with. */
 typedef struct EngineHandshake
 {
-	const char *sid;			/* ENGINE_SID_BYTES characters */
+	const char *sid;			/* ENGINE_SID_LENGTH characters */
 	bool		can_upgrade;	/* from polling to a WebSocket */
 	int64		ping_interval;	/* ms */
 	int64		ping_timeout;	/* ms */

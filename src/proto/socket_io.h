@@ -101,7 +101,7 @@ typedef struct SocketIoMessage
 /*
  * An event whose argument is the payload, an object, with the member "meta"
  * added, in place of one that it has; any other payload becomes the member
- * "payload" of such an object.
+ * "payload" of such an object, whose meta then says "wrapped": true.
  */
 extern bool socket_io_encode_message(Bytes *out, const SocketIoMessage *message);
 

@@ -173,6 +173,19 @@ put_members(Bytes *out, Slice object)
 	put_lit(out, ",");
 }
 
+/* Append what a message says about itself: its payload is not the argument. */
+static void
+put_wrapped_meta(Bytes *out, Slice meta)
+{
+	Slice		inside = jslice_trim(slice_make(meta.data + 1, meta.len - 2));
+
+	put_lit(out, "\"meta\":{\"wrapped\":true");
+	if (inside.len > 0)
+		put_lit(out, ",");
+	bytes_append_slice(out, inside);
+	put_lit(out, "}");
+}
+
 /* A message whose payload is bytes: a packet, and then they themselves. */
 static bool
 encode_binary(Bytes *out, const SocketIoMessage *message)
@@ -181,11 +194,11 @@ encode_binary(Bytes *out, const SocketIoMessage *message)
 	WsWriter	w;
 	char	   *dst;
 
-	packet_begin(&w, out, SOCKET_IO_BINARY_EVENT, message->event.len + message->meta.len + 48);
+	packet_begin(&w, out, SOCKET_IO_BINARY_EVENT, message->event.len + message->meta.len + 64);
 	put_lit(out, "1-[");
 	jslice_append_string(out, message->event);
-	put_lit(out, ",{\"payload\":{\"_placeholder\":true,\"num\":0},\"meta\":");
-	bytes_append_slice(out, message->meta);
+	put_lit(out, ",{\"payload\":{\"_placeholder\":true,\"num\":0},");
+	put_wrapped_meta(out, message->meta);
 	put_lit(out, "}]");
 	if (!packet_end(&w) ||
 		!bytes_reserve(out, WS_MAX_SERVER_HEADER + message->payload.len))
@@ -212,15 +225,18 @@ socket_io_encode_message(Bytes *out, const SocketIoMessage *message)
 	jslice_append_string(out, message->event);
 	put_lit(out, ",{");
 	if (jslice_type(message->payload) == JSLICE_OBJECT)
+	{
 		put_members(out, message->payload);
+		put_lit(out, "\"meta\":");
+		bytes_append_slice(out, message->meta);
+	}
 	else
 	{
 		put_lit(out, "\"payload\":");
 		bytes_append_slice(out, message->payload);
 		put_lit(out, ",");
+		put_wrapped_meta(out, message->meta);
 	}
-	put_lit(out, "\"meta\":");
-	bytes_append_slice(out, message->meta);
 	put_lit(out, "}]");
 	return packet_end(&w);
 }

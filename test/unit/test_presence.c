@@ -23,7 +23,7 @@
 
 #include "gateway/channels.h"
 #include "gateway/presence.h"
-#include "gateway/presence_topics.h"
+#include "gateway/presence_form.h"
 #include "hub/presence_store.h"
 #include "program/bus_link.h"
 #include "proto/ws_frame.h"
@@ -59,6 +59,7 @@ static const char *const keys[KEYS] = {"a", "b", "__proto__", "\xc3\xa9", "\"\\"
 static const char *const metas[METAS] = {"{}", "{\"a\":1}", "{\"a\":2}", "{\"a\":{\"phx_ref\":1}}"};
 
 int64		loop_now;
+int64		loop_wall;
 uint64		gw_stats[BUS_STAT_COUNT];
 
 static Topic *topics[TOPICS];
@@ -191,6 +192,15 @@ conn_close(Conn *conn, int code, const char *reason)
 {
 	((Fake *) conn)->closed = true;
 }
+
+void
+reply_no_memory(Conn *conn)
+{
+	((Fake *) conn)->closed = true;
+}
+
+/* Nobody here speaks Socket.IO. */
+const PresenceForm sio_presence_form;
 
 /* The store tells of a change. */
 static Bytes truth;				/* what the test is told itself: bodies with

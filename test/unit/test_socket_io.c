@@ -212,11 +212,11 @@ test_messages(void)
 	encoded(encode(B("e"), B("{\"a\":{\"meta\":1}}"), false, B("{}")),
 			B("\x81\x22" "42[\"e\",{\"a\":{\"meta\":1},\"meta\":{}}]"), "one that is deeper");
 	encoded(encode(B("e"), B("[1]"), false, B("{}")),
-			B("\x81\x21" "42[\"e\",{\"payload\":[1],\"meta\":{}}]"), "an array");
-	encoded(encode(B("e"), B("null"), false, B("{}")),
-			B("\x81\x22" "42[\"e\",{\"payload\":null,\"meta\":{}}]"), "null");
+			B("\x81\x2f" "42[\"e\",{\"payload\":[1],\"meta\":{\"wrapped\":true}}]"), "an array");
+	encoded(encode(B("e"), B("null"), false, B("{\"m\":2}")),
+			B("\x81\x36" "42[\"e\",{\"payload\":null,\"meta\":{\"wrapped\":true,\"m\":2}}]"), "null");
 	encoded(encode(B("e"), B("\x00\xff"), true, B("{}")),
-			B("\x81\x3d" "451-[\"e\",{\"payload\":{\"_placeholder\":true,\"num\":0},\"meta\":{}}]"
+			B("\x81\x4b" "451-[\"e\",{\"payload\":{\"_placeholder\":true,\"num\":0},\"meta\":{\"wrapped\":true}}]"
 			  "\x82\x02\x00\xff"), "bytes");
 }
 

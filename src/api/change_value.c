@@ -4,7 +4,8 @@
  *	  Values of columns as clients of followed tables get them.
  *
  * That is what to_jsonb() makes of them, but for bytea, which comes as bare
- * hexadecimal digits (supabase.md 6.6).  Beside it stands the text that the
+ * hexadecimal digits (supabase.md 6.6).  Integers and texts, which most columns
+ * are, do without their output functions.  Beside the JSON stands the text that the
  * type's input function reads, unless it follows from the JSON; executors make
  * the row from it that policies are asked about.
  *
@@ -40,6 +41,11 @@
 #include "api/change_value.h"
 #include "api/utf8_text.h"
 
+/* Of an integer's digits, with sign and zero byte. */
+#define INTEGER_BYTES 21
+
+#define EIGHT_TIMES(byte) (UINT64CONST(0x0101010101010101) * (byte))
+
 /*
  * Does somebody define what values of a type are as JSON?
  */
@@ -63,12 +69,19 @@ kind_of(Oid type, Oid base_type)
 		case BOOLOID:
 			return VALUE_OF_BOOL;
 		case INT2OID:
+			return VALUE_OF_INT2;
 		case INT4OID:
+			return VALUE_OF_INT4;
 		case INT8OID:
+			return VALUE_OF_INT8;
 		case FLOAT4OID:
 		case FLOAT8OID:
 		case NUMERICOID:
 			return VALUE_OF_NUMBER;
+		case TEXTOID:
+		case VARCHAROID:
+		case BPCHAROID:
+			return VALUE_OF_TEXT;
 		case DATEOID:
 		case TIMESTAMPOID:
 		case TIMESTAMPTZOID:
@@ -150,16 +163,87 @@ value_of(ValueForm form, const char *json, size_t len)
 }
 
 /*
+ * Not 0 if one of eight bytes is below a limit, which is at most 128.
+ */
+static inline uint64
+any_below(uint64 bytes, uint8 limit)
+{
+	return (bytes - EIGHT_TIMES(limit)) & ~bytes & EIGHT_TIMES(0x80);
+}
+
+/*
+ * Is a string its own JSON, but for the quotes?  Most are, and are looked at by
+ * eight bytes at a time.
+ */
+static bool
+is_plain(const char *string, size_t len)
+{
+	const char *end = string + len;
+	uint64		special = 0;
+	uint64		bytes;
+
+	for (; end - string >= sizeof(bytes); string += sizeof(bytes))
+	{
+		memcpy(&bytes, string, sizeof(bytes));
+		special |= any_below(bytes, ' ') | any_below(bytes ^ EIGHT_TIMES('"'), 1) |
+			any_below(bytes ^ EIGHT_TIMES('\\'), 1);
+	}
+	for (; string < end; string++)
+		special |= (unsigned char) *string < ' ' || *string == '"' || *string == '\\';
+	return special == 0;
+}
+
+/*
  * A string as JSON.
  */
 static ChangeValue
-string_value(const char *string)
+string_value(const char *string, size_t len)
 {
 	StringInfoData json;
 
+	if (is_plain(string, len))
+	{
+		char	   *quoted = palloc(len + 2);
+
+		quoted[0] = '"';
+		memcpy(quoted + 1, string, len);
+		quoted[len + 1] = '"';
+		return value_of(VALUE_STRING, quoted, len + 2);
+	}
 	initStringInfo(&json);
-	escape_json(&json, string);
+	escape_json(&json, pnstrdup(string, len));
 	return value_of(VALUE_STRING, json.data, json.len);
+}
+
+/*
+ * A text, which is what its type's output function says.
+ */
+static ChangeValue
+text_value(const text *value)
+{
+	return string_value(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
+}
+
+/*
+ * What a type's output function says, as a string.
+ */
+static ChangeValue
+output_value(ValueEncoder *encoder, Datum value)
+{
+	char	   *string = OutputFunctionCall(&encoder->output, value);
+
+	return string_value(string, strlen(string));
+}
+
+/*
+ * An integer.
+ */
+static ChangeValue
+integer_value(int64 value)
+{
+	char	   *json = palloc(INTEGER_BYTES);
+
+	return value_of(VALUE_VERBATIM, json, pg_lltoa(value, json));
 }
 
 /*
@@ -170,7 +254,7 @@ number_value(const char *string)
 {
 	if (IsValidJsonNumber(string, (int) strlen(string)))
 		return value_of(VALUE_VERBATIM, string, strlen(string));
-	return string_value(string);
+	return string_value(string, strlen(string));
 }
 
 /*
@@ -183,7 +267,7 @@ time_value(Datum value, Oid type)
 	char		buffer[MAXDATELEN + 1];
 
 	(void) JsonEncodeDateTime(buffer, value, type, type == TIMESTAMPTZOID ? &utc : NULL);
-	return string_value(buffer);
+	return string_value(buffer, strlen(buffer));
 }
 
 /*
@@ -230,6 +314,12 @@ value_encode(ValueEncoder *encoder, Datum value, size_t max)
 		case VALUE_OF_BOOL:
 			return DatumGetBool(value) ? value_of(VALUE_VERBATIM, "true", 4) :
 				value_of(VALUE_VERBATIM, "false", 5);
+		case VALUE_OF_INT2:
+			return integer_value(DatumGetInt16(value));
+		case VALUE_OF_INT4:
+			return integer_value(DatumGetInt32(value));
+		case VALUE_OF_INT8:
+			return integer_value(DatumGetInt64(value));
 		case VALUE_OF_NUMBER:
 			return number_value(OutputFunctionCall(&encoder->output, value));
 		case VALUE_OF_TIME:
@@ -241,10 +331,12 @@ value_encode(ValueEncoder *encoder, Datum value, size_t max)
 			return bytea_value(DatumGetByteaPP(value));
 		case VALUE_OF_STRUCTURE:
 			return structure_value(encoder, value);
+		case VALUE_OF_TEXT:
+			return text_value(DatumGetTextPP(value));
 		case VALUE_OF_STRING:
 			break;
 	}
-	return string_value(OutputFunctionCall(&encoder->output, value));
+	return output_value(encoder, value);
 }
 
 /*

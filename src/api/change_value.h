@@ -18,10 +18,14 @@
 typedef enum ValueKind
 {
 	VALUE_OF_BOOL,
-	VALUE_OF_NUMBER,			/* by its output function */
+	VALUE_OF_INT2,
+	VALUE_OF_INT4,
+	VALUE_OF_INT8,
+	VALUE_OF_NUMBER,			/* other ones, by their output functions */
 	VALUE_OF_TIME,				/* date, timestamp, timestamptz: ISO 8601, UTC */
 	VALUE_OF_JSON,				/* json, jsonb */
 	VALUE_OF_BYTEA,
+	VALUE_OF_TEXT,				/* text and its kin */
 	VALUE_OF_STRING,			/* what its output function says, as a string */
 	VALUE_OF_STRUCTURE			/* arrays, rows and what has a cast to json */
 } ValueKind;

@@ -27,28 +27,85 @@ change_append_head(Bytes *out, const ChangeRecord *record)
 }
 
 /*
- * Append a value.
+ * Lay bytes down; returns where the next ones go.
  */
-static bool
-append_value(Bytes *out, const ChangeValue *value)
+static char *
+lay_bytes(char *to, const void *data, size_t len)
 {
-	return put_u8(out, value->form) &&
-		(!VALUE_HAS_JSON(value->form) || put_text(out, value->json)) &&
-		(value->form != VALUE_WITH_TEXT || put_text(out, value->text));
+	if (len > 0)
+		memcpy(to, data, len);
+	return to + len;
 }
 
 /*
- * Append a column.
+ * Lay a text down.
+ */
+static char *
+lay_text(char *to, Slice text)
+{
+	uint32		len = (uint32) text.len;
+
+	to = lay_bytes(to, &len, sizeof(len));
+	return lay_bytes(to, text.data, text.len);
+}
+
+/*
+ * Bytes of a text.
+ */
+static size_t
+text_bytes(Slice text)
+{
+	return sizeof(uint32) + text.len;
+}
+
+/*
+ * Lay a value down.
+ */
+static char *
+lay_value(char *to, const ChangeValue *value)
+{
+	to = lay_bytes(to, &value->form, sizeof(value->form));
+	if (VALUE_HAS_JSON(value->form))
+		to = lay_text(to, value->json);
+	if (value->form == VALUE_WITH_TEXT)
+		to = lay_text(to, value->text);
+	return to;
+}
+
+/*
+ * Bytes of a value.
+ */
+static size_t
+value_bytes(const ChangeValue *value)
+{
+	return sizeof(value->form) +
+		(VALUE_HAS_JSON(value->form) ? text_bytes(value->json) : 0) +
+		(value->form == VALUE_WITH_TEXT ? text_bytes(value->text) : 0);
+}
+
+/*
+ * Append a column.  Writers do this for each column of each row; so room is made
+ * once.
  */
 bool
 change_append_column(Bytes *out, const ChangeColumn *column)
 {
-	return put_u16(out, column->attnum) &&
-		put_u8(out, column->flags) &&
-		put_text(out, column->name) &&
-		put_text(out, column->type) &&
-		append_value(out, &column->value) &&
-		append_value(out, &column->old_value);
+	size_t		bytes = sizeof(column->attnum) + sizeof(column->flags) +
+		text_bytes(column->name) + text_bytes(column->type) +
+		value_bytes(&column->value) + value_bytes(&column->old_value);
+	char	   *to;
+
+	if (!bytes_reserve(out, bytes))
+		return false;
+	to = out->data + out->len;
+	to = lay_bytes(to, &column->attnum, sizeof(column->attnum));
+	to = lay_bytes(to, &column->flags, sizeof(column->flags));
+	to = lay_text(to, column->name);
+	to = lay_text(to, column->type);
+	to = lay_value(to, &column->value);
+	(void) lay_value(to, &column->old_value);
+	out->len += bytes;
+	return true;
 }
 
 /*

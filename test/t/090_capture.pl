@@ -103,6 +103,29 @@ is(change(), "INSERT public.things id*=:int8 2 | $values", 'the same under other
 $bus->sql("INSERT INTO things (id, n, d, s) VALUES (3, 'NaN', '-Infinity', NULL)");
 like(change(), qr/ s:int2 null .* d:float8 "-Infinity" \| n:numeric "NaN" /, 'what JSON has no numbers for, and nulls');
 
+# what is encoded without the types' own functions is what to_json() says of it,
+# wherever in a text there is something to escape
+$bus->sql(<<'SQL');
+CREATE DOMAIN word AS text;
+CREATE TABLE simple (id int PRIMARY KEY, s smallint, i int, b bigint, t text, v varchar, c char(24), w word);
+ALTER PUBLICATION supabase_realtime ADD TABLE simple;
+SQL
+listen_to('public.simple');
+$bus->sql(<<'SQL');
+INSERT INTO simple
+SELECT row_number() OVER (), s, i, b, string, string, string, string
+FROM (VALUES ((-32768)::smallint, (-2147483648)::int, (-9223372036854775808)::bigint),
+			 (32767, 2147483647, 9223372036854775807)) n(s, i, b),
+	 (SELECT repeat('x', place) || odd || repeat('y', length - place) AS string
+	  FROM generate_series(1, 127) code, concat(chr(code), 'é') odd, (VALUES (0), (7), (8), (15), (19)) l(length),
+		   generate_series(0, length, 3) place
+	  WHERE code < 36 OR code IN (91, 92, 93, 127)
+	  UNION ALL VALUES (''), ('"'), ('é')) strings;
+SQL
+my @wanted = split /\n/, $bus->sql('SELECT concat_ws($$ $$, id, to_json(s), to_json(i), to_json(b), to_json(t), to_json(v), to_json(c), to_json(w)) FROM simple ORDER BY id');
+my @got = map { my ($record, $change) = $bus->next_change; join ' ', map { $_->{new} } @{ $change->{columns} } } @wanted;
+is(scalar(grep { $got[$_] ne $wanted[$_] } 0 .. $#wanted), 0, @wanted . ' rows of integers and texts are as to_json() has them');
+
 # kinds of changes, replica identity
 $bus->sql(<<'SQL');
 CREATE TABLE t (a int, b text NOT NULL, c text, PRIMARY KEY (a));
@@ -220,7 +243,7 @@ like(change(), qr/small:text "prepared"/, 'a prepared transaction');
 # nobody listens: nothing is written
 my ($outcome, $relations) = $bus->subscribe('anon', [ '*', 'public', 'toast' ]);
 $bus->follow($relations->[0]{relid}, [], 0);
-wait_for(sub { $bus->sql("SELECT counters ->> 'followed_tables' FROM realtime.status()") == 6 }, 'one table less');
+wait_for(sub { $bus->sql("SELECT counters ->> 'followed_tables' FROM realtime.status()") == 7 }, 'one table less');
 my $emitted = $bus->sql("SELECT counters ->> 'emitted' FROM realtime.status()");
 $bus->sql("INSERT INTO toast VALUES (4, 'unheard')");
 is($bus->sql("SELECT counters ->> 'emitted' FROM realtime.status()"), $emitted, 'a table without listeners costs no record');

@@ -41,6 +41,7 @@ my %SETTINGS = (
 	'checkpoint_timeout' => '1h',
 	'log_checkpoints' => 'off',
 	'max_wal_size' => '16GB',
+	'min_wal_size' => '2GB',
 	'shared_buffers' => '512MB',
 	'realtime.jwt_secret' => $JWT_SECRET,
 	'realtime.listen_addresses' => '127.0.0.1');

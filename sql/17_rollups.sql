@@ -167,6 +167,8 @@ DECLARE
 	step CONSTANT integer := 20000;
 	was record;
 BEGIN
+	-- in the order of those who lock all of it, as TRUNCATE
+	LOCK TABLE realtime.messages IN ACCESS SHARE MODE;
 	SELECT p.counted_before, p.uncounted INTO was
 	FROM realtime.rollup_position p FOR UPDATE SKIP LOCKED;
 	IF NOT FOUND THEN

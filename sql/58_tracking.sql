@@ -38,6 +38,7 @@ CREATE FUNCTION realtime.message_stats(
 	SET search_path = pg_catalog, pg_temp
 	SET plan_cache_mode = force_custom_plan
 	SET jit = off
+	SET max_parallel_workers_per_gather = 0
 	AS $$
 DECLARE
 	most_events CONSTANT integer := 10;
@@ -57,31 +58,35 @@ BEGIN
 
 	-- a function that is STABLE sees one snapshot from begin to end
 	SELECT p.counted_before, p.uncounted INTO STRICT counted FROM realtime.rollup_position p;
-	WITH parts(channel_id, at, event, messages, wh_audience, wh_delivered) AS (
-		SELECT r.channel_id, r.hour, r.event, r.messages, r.wh_audience, r.wh_delivered
+	WITH parts(channel_id, event, messages, wh_audience, wh_delivered) AS (
+		SELECT r.channel_id, r.event, r.messages, r.wh_audience, r.wh_delivered
 		FROM realtime.message_rollups r
 		WHERE r.hour >= first_hour
 		UNION ALL
 		-- of the hour that began before
-		SELECT m.channel_id, m.inserted_at, m.event, 1, a.wh_audience, a.wh_delivered
-		FROM realtime.messages m,
-			 LATERAL (SELECT coalesce(sum(a.wh_audience), 0) AS wh_audience,
-							 coalesce(sum(a.wh_delivered), 0) AS wh_delivered
-					  FROM realtime.message_audience a
-					  WHERE a.message_id = m.id AND a.inserted_at = m.inserted_at
-						AND (a.wh_audience <> 0 OR a.wh_delivered <> 0)) a
+		SELECT m.channel_id, m.event, count(*), 0, 0
+		FROM realtime.messages m
 		WHERE m.channel_id IS NOT NULL AND m.inserted_at >= since AND m.inserted_at < first_hour
+		GROUP BY m.channel_id, m.event
+		UNION ALL
+		SELECT m.channel_id, m.event, 0, a.wh_audience, a.wh_delivered
+		FROM realtime.messages m JOIN realtime.message_audience a ON a.message_id = m.id AND a.inserted_at = m.inserted_at
+		WHERE m.channel_id IS NOT NULL AND m.inserted_at >= since AND m.inserted_at < first_hour
+		  AND a.inserted_at >= since AND a.inserted_at < first_hour
+		  AND (a.wh_audience <> 0 OR a.wh_delivered <> 0)
 		UNION ALL
 		-- not counted yet
-		SELECT m.channel_id, m.inserted_at, m.event, 1, 0, 0
+		SELECT m.channel_id, m.event, count(*), 0, 0
 		FROM realtime.messages m
 		WHERE m.channel_id IS NOT NULL AND m.inserted_at >= first_hour AND m.xid >= counted.counted_before
+		GROUP BY m.channel_id, m.event
 		UNION ALL
-		SELECT m.channel_id, m.inserted_at, m.event, 1, 0, 0
+		SELECT m.channel_id, m.event, count(*), 0, 0
 		FROM realtime.messages m
 		WHERE m.channel_id IS NOT NULL AND m.inserted_at >= first_hour AND m.xid = ANY (counted.uncounted)
+		GROUP BY m.channel_id, m.event
 		UNION ALL
-		SELECT m.channel_id, m.inserted_at, m.event, 0, a.wh_audience, a.wh_delivered
+		SELECT m.channel_id, m.event, 0, a.wh_audience, a.wh_delivered
 		FROM (SELECT a.* FROM realtime.message_audience a
 			  WHERE (a.wh_audience <> 0 OR a.wh_delivered <> 0) AND a.xid >= counted.counted_before
 			  UNION ALL
@@ -92,7 +97,7 @@ BEGIN
 		  AND m.channel_id IS NOT NULL AND m.inserted_at >= first_hour
 		UNION ALL
 		-- counted, and deleted or changed
-		SELECT v.channel_id, v.at, v.event, v.sign * s.messages, v.sign * s.wh_audience, v.sign * s.wh_delivered
+		SELECT v.channel_id, v.event, v.sign * s.messages, v.sign * s.wh_audience, v.sign * s.wh_delivered
 		FROM realtime.message_corrections c,
 			 LATERAL (VALUES (-1, c.old_channel, c.old_at, c.old_event),
 							 (1, c.new_channel, c.new_at, c.new_event)) v(sign, channel_id, at, event),

@@ -13,6 +13,13 @@ CREATE FUNCTION realtime.publish(channel text, event text, payload jsonb) RETURN
 COMMENT ON FUNCTION realtime.publish(text, text, jsonb) IS
 	'publish a message on a channel when this transaction commits; returns its id, or null where no enabled channel matches';
 
+CREATE FUNCTION realtime.publish(channel text, event text, payload jsonb, type text) RETURNS uuid
+	LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'realtime_publish';
+COMMENT ON FUNCTION realtime.publish(text, text, jsonb, text) IS
+	'the same, with what its listeners are told of it: type is message or broadcast';
+
 -- The name that a trigger's argument stands for: {column} is the value of that
 -- column.  Null if one of these is null.
 CREATE FUNCTION realtime.fill_channel_name(template text, record jsonb) RETURNS text
@@ -74,5 +81,6 @@ COMMENT ON FUNCTION realtime.publish_changes() IS
 	'row trigger: publishes INSERT, UPDATE and DELETE on the channel that its argument names, as ''order:{id}'', or that is named like the table';
 
 REVOKE EXECUTE ON FUNCTION
-	realtime.publish(text, text, jsonb), realtime.fill_channel_name(text, jsonb), realtime.publish_changes()
+	realtime.publish(text, text, jsonb), realtime.publish(text, text, jsonb, text),
+	realtime.fill_channel_name(text, jsonb), realtime.publish_changes()
 	FROM PUBLIC;

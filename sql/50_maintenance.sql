@@ -1,6 +1,6 @@
 --
 -- Partitions of realtime.messages and the tables that go with it: one for each
--- UTC day, made ahead, dropped when realtime.retention says so.
+-- UTC day, made ahead, dropped when realtime.retention or realtime.config says so.
 --
 -- Called every hour by the worker "realtime maintenance", and by hand wherever
 -- none runs.  It never lets senders wait longer than lock_timeout: what cannot
@@ -16,6 +16,31 @@
 -- few of them move to the partition when it is made; where there are many, the
 -- day is left to <table>_default, and its rows are deleted when they are old.
 --
+
+-- What an administrator sets over HTTP.  At most one row, and none at first: a
+-- dump brings its own.
+CREATE TABLE realtime.config
+(
+	is_only_row boolean PRIMARY KEY DEFAULT true CHECK (is_only_row),
+	retention_days integer,
+	created_at timestamptz NOT NULL DEFAULT now(),
+	updated_at timestamptz NOT NULL DEFAULT now(),
+	CONSTRAINT config_retention_days_range CHECK (retention_days BETWEEN 1 AND 36500)
+);
+COMMENT ON TABLE realtime.config IS 'settings that can be changed over HTTP';
+COMMENT ON COLUMN realtime.config.retention_days IS
+	'how long messages are kept; null = as the setting realtime.retention says';
+SELECT pg_extension_config_dump('realtime.config', '');
+
+-- Messages that were inserted before this time are too old.
+CREATE FUNCTION realtime.oldest_kept() RETURNS timestamptz
+	LANGUAGE sql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+	AS $$
+	SELECT CASE WHEN r.retention > interval '0' THEN now() - r.retention ELSE '-infinity' END
+	FROM (SELECT coalesce((SELECT make_interval(days => c.retention_days) FROM realtime.config c),
+						  current_setting('realtime.retention')::interval)) r(retention)
+$$;
 
 CREATE FUNCTION realtime.daily_tables(OUT name text, OUT time_column text) RETURNS SETOF record
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -233,8 +258,7 @@ CREATE FUNCTION realtime.maintain(OUT action text, OUT partition text)
 	SET lock_timeout = '100ms'
 	AS $$
 DECLARE
-	retention CONSTANT interval := current_setting('realtime.retention')::interval;
-	oldest CONSTANT timestamptz := CASE WHEN retention > interval '0' THEN now() - retention ELSE '-infinity' END;
+	oldest CONSTANT timestamptz := realtime.oldest_kept();
 	parent text;
 	deleted bigint;
 BEGIN
@@ -279,7 +303,7 @@ COMMENT ON FUNCTION realtime.maintain() IS
 	'make partitions of realtime.messages and the tables that go with it ahead and drop those that are too old';
 
 REVOKE EXECUTE ON FUNCTION
-	realtime.daily_tables(), realtime.is_member(regclass), realtime.holds_newest_commit(regclass),
+	realtime.oldest_kept(), realtime.daily_tables(), realtime.is_member(regclass), realtime.holds_newest_commit(regclass),
 	realtime.make_partition(text, date), realtime.drop_partition(regclass),
 	realtime.make_partitions(text, timestamptz), realtime.drop_partitions(text, timestamptz),
 	realtime.delete_strays(text, timestamptz), realtime.maintain()

@@ -117,7 +117,8 @@ BEGIN
 	IF NOT FOUND THEN
 		RETURN;
 	END IF;
-	IF (used_before IS NULL OR used_before < now() - interval '1 minute') AND NOT pg_is_in_recovery() THEN
+	IF (used_before IS NULL OR used_before < now() - interval '1 minute')
+		AND NOT current_setting('transaction_read_only')::boolean THEN
 		UPDATE realtime.api_keys k SET last_used_at = now()
 		WHERE k.key_hash IN (SELECT u.key_hash FROM realtime.api_keys u
 							 WHERE u.key_hash = used FOR NO KEY UPDATE SKIP LOCKED);

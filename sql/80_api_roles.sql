@@ -84,6 +84,7 @@ BEGIN
 							 (true, 'realtime.channel_name()'),
 							 (true, 'realtime.channel_matches(text,text)'),
 							 (role.name IN ('service_role', 'project_admin'), 'realtime.publish(text,text,jsonb)'),
+							 (role.name IN ('service_role', 'project_admin'), 'realtime.publish(text,text,jsonb,text)'),
 							 (role.name IN ('service_role', 'project_admin'), 'realtime.publish_changes()'),
 							 (role.name IN ('service_role', 'project_admin'),
 							  'realtime.message_stats(uuid,timestamp with time zone)'),

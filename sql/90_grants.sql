@@ -23,13 +23,10 @@ BEGIN
 		) o(function, grantee)
 		WHERE (o.function, o.grantee) NOT IN (
 			('realtime.status()'::regprocedure, 'pg_monitor'::regrole),
-			('realtime.roll_up()'::regprocedure, 'realtime_executor'::regrole),
-			('realtime.check_channels(jsonb)'::regprocedure, 'realtime_executor'::regrole),
-			('realtime.check_api_key(jsonb)'::regprocedure, 'realtime_executor'::regrole),
-			('realtime.look_for_webhooks(jsonb)'::regprocedure, 'realtime_executor'::regrole),
-			('realtime.fetch_webhooks(jsonb)'::regprocedure, 'realtime_executor'::regrole),
-			('realtime.finish_webhooks(jsonb)'::regprocedure, 'realtime_executor'::regrole),
-			('realtime.http_realtime_publish(jsonb)'::regprocedure, 'realtime_executor'::regrole))
+			('realtime.roll_up()'::regprocedure, 'realtime_executor'::regrole))
+		-- what executors call for programs (exec/calls.c)
+		  AND NOT (o.function::text ~ '^realtime\.((http|check)_[a-z_]+|[a-z_]+_webhooks)\(jsonb\)$'
+				   AND o.grantee = 'realtime_executor'::regrole)
 	LOOP
 		EXECUTE command;
 	END LOOP;

@@ -54,7 +54,25 @@ check_event(const text *event)
 }
 
 /*
+ * Is a message of this type, which its sender has given it, a broadcast?
+ */
+static bool
+is_broadcast(const text *type)
+{
+	Slice		name = utf8_text(type);
+
+	if (slice_equals_cstr(name, TYPE_BROADCAST))
+		return true;
+	if (!slice_equals_cstr(name, "message"))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("type must be \"message\" or \"broadcast\"")));
+	return false;
+}
+
+/*
  * realtime.publish(channel text, event text, payload jsonb) returns uuid
+ * realtime.publish(channel text, event text, payload jsonb, type text) returns uuid
  *
  * The id of the message; NULL, with a warning, if no enabled channel matches.
  */
@@ -65,9 +83,9 @@ realtime_publish(PG_FUNCTION_ARGS)
 	MessageRow	row = {.is_private = true, .has_channel = true};
 	pg_uuid_t  *id;
 
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < PG_NARGS(); i++)
 	{
-		static const char *const names[] = {"channel", "event", "payload"};
+		static const char *const names[] = {"channel", "event", "payload", "type"};
 
 		if (PG_ARGISNULL(i))
 			ereport(ERROR,
@@ -77,6 +95,8 @@ realtime_publish(PG_FUNCTION_ARGS)
 	row.topic = PG_GETARG_TEXT_PP(0);
 	row.event = PG_GETARG_TEXT_PP(1);
 	row.payload = PG_GETARG_JSONB_P(2);
+	if (PG_NARGS() > 3)
+		row.is_broadcast = is_broadcast(PG_GETARG_TEXT_PP(3));
 	check_event(row.event);
 	if (!find_channel(row.topic, &channel))
 	{

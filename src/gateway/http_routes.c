@@ -17,6 +17,7 @@
  */
 #include "proto/proto.h"
 
+#include "gateway/api_routes.h"
 #include "gateway/engine_route.h"
 #include "gateway/events_route.h"
 #include "gateway/http_answer.h"
@@ -39,7 +40,7 @@ typedef void (*RouteHandler) (Conn *conn, const HttpRequest *req);
 typedef struct Route
 {
 	const char *path;
-	const char *methods;		/* as Allow lists them; NULL = handler judges */
+	const char *methods;		/* as Allow lists them; NULL = its own judge */
 	RouteHandler handler;
 	const HttpBodyRoute *body_route;
 } Route;
@@ -106,6 +107,7 @@ find_route(Slice path)
 		{"/api/broadcast", "POST, OPTIONS", NULL, &rest_batch_route},
 		{"/realtime/v1/api/broadcast/", "POST, OPTIONS", NULL, &rest_single_route},
 		{"/api/broadcast/", "POST, OPTIONS", NULL, &rest_single_route},
+		{API_PREFIX, NULL, NULL, &api_route},
 		{"/realtime/v1/events", "GET, OPTIONS", NULL, &events_route},
 		{"/socket.io/?", NULL, NULL, &engine_route},
 		{"/realtime/v1/api/ping", "GET, HEAD", handle_ping, NULL},

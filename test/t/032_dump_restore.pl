@@ -39,6 +39,9 @@ is($server->sql('SELECT count(*) FROM realtime.messages', 'original'), 2, 'two m
 my $api_key = $server->sql(q{SELECT api_key FROM realtime.create_agent('acme')}, 'original');
 $server->sql(q{SELECT realtime.rotate_signing_key('acme', '1 hour')}, 'original');
 
+my $admin_key = $server->sql(q{SELECT realtime.create_api_key('console')}, 'original');
+$server->sql(q{SELECT realtime.http_config_update('{"admin": true, "body": {"retentionDays": 5}}')}, 'original');
+
 # What users of the agents see, the rights of clients, and the policies.
 my %same = (
 	'a user channel'         => q{SELECT realtime.user_channel('acme', 'u')},
@@ -46,6 +49,9 @@ my %same = (
 	'what is published to'   => q{SELECT realtime.realtime_publish('acme', 'u', 'c')},
 	'the answer to the API key' =>
 	  qq{SELECT realtime.http_realtime_publish(jsonb_build_object('keyHash', encode(sha256('$api_key'), 'hex'), 'body', '{"endUserId": "u"}'::jsonb))},
+	'whose the API key of an administrator is' =>
+	  qq{SELECT realtime.check_api_key(jsonb_build_object('keyHash', encode(sha256('$admin_key'), 'hex')))},
+	'how long messages are kept' => 'SELECT now() - realtime.oldest_kept()',
 	'agents'       => 'SELECT * FROM realtime.agents',
 	'signing keys' => 'SELECT agent_id, version, state, secret, not_after, created_at FROM realtime.signing_keys ORDER BY version',
 	'policies'     => q{SELECT * FROM pg_policies WHERE schemaname = 'realtime'},

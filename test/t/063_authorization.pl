@@ -168,6 +168,8 @@ my @expressions = (
 	q{NOT private},
 	q{private},
 	q{event IS NULL AND payload IS NULL AND binary_payload IS NULL AND expires_at IS NULL AND NOT skip_broadcast},
+	q{channel_name = 'room-a' AND event_name IS NULL AND created_at = inserted_at},
+	q{sender_type = 'system' AND sender_id IS NULL AND channel_id IS NULL AND type IS NULL},
 	q{payload ->> 'a' = 'b'},
 	q{inserted_at <= clock_timestamp() AND updated_at = now() AND id IS NOT NULL AND xid IS NOT NULL},
 	q{topic::integer > 0},

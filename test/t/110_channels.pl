@@ -15,7 +15,7 @@ my $room = '7c9e6679-7425-40de-944b-e07fc1f90ae7';
 my $user = '123e4567-e89b-12d3-a456-426614174000';
 my $other = '00000000-0000-0000-0000-000000000002';
 
-my $bus = BusGateway->start_new('channels', allows_streaming => 1);
+my $bus = BusGateway->start_new('channels', conf => "realtime.statement_timeout = '60s'\n");
 my $server = $bus->server;
 $bus->sql('SELECT realtime.setup_api_roles()');
 
@@ -242,4 +242,19 @@ is(publish('order:1', 'authenticated', $user, payload => '{"text":"' . 'x' x (40
 like(publish('order:1', 'authenticated', $user), $uuid, 'and executors go on');
 
 unlike(slurp_file($server->node->logfile), qr/terminated by signal|PANIC|FATAL/, 'no process has ended');
+
+# A standby decides the same by itself, and publishes nothing.  Its gateway takes the
+# place of the primary's, so that one has to go.
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$server->node->backup('base');
+$standby->init_from_backup($server->node, 'base', has_streaming => 1);
+chmod 0600, $standby->data_dir . '/realtime/secret';
+$server->node->stop;
+$standby->start;
+$bus->connect;
+wait_for(sub { may_subscribe('chat:1', 'anon') eq '1' }, 'executors of the standby');
+pass('a standby says who may subscribe');
+is(may_subscribe('order:1', 'anon'), 0, 'and who may not');
+is(may_subscribe('order:1', 'authenticated', $user), 1, 'by policies as well');
+is(publish('order:1', 'authenticated', $user), 'outcome 2', 'but cannot publish');
 done_testing();

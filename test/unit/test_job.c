@@ -475,6 +475,120 @@ test_store(void)
 	bytes_free(&encoded);
 }
 
+/* So many bytes of a text. */
+static const char *
+many_bytes(size_t n)
+{
+	static char bytes[512];
+
+	Assert(n <= sizeof(bytes));
+	memset(bytes, 'b', sizeof(bytes));
+	return bytes;
+}
+
+/* What a client publishes. */
+static void
+test_publish(void)
+{
+	PublishJob	job = {
+		.role = B("authenticated"),.sub = B("u"),.channel = B("chat:1"),.claims = B("{\"a\":1}"),
+		.headers = B("{}"),.event = B("said"),.payload = B("[1]"),.is_broadcast = true
+	};
+	PublishJob	got;
+	PublishReply reply = {.verdict = PUBLISH_DENIED};
+	PublishReply got_reply;
+	Bytes		encoded;
+	Slice		body;
+	int			refused = 0;
+
+	bytes_init(&encoded);
+	ok(job_encode_publish(&encoded, &job), "something to be published");
+	body = exact(bytes_slice(&encoded));
+	if (ok(job_decode_publish(body, &got), "decodes"))
+	{
+		is_bytes(got.role, job.role, "role");
+		is_bytes(got.sub, job.sub, "sub");
+		is_bytes(got.channel, job.channel, "channel");
+		is_bytes(got.claims, job.claims, "claims");
+		is_bytes(got.headers, job.headers, "headers");
+		is_bytes(got.event, job.event, "event");
+		is_bytes(got.payload, job.payload, "payload");
+		ok(got.is_broadcast, "type");
+	}
+	for (size_t len = 0; len < body.len; len++)
+	{
+		Slice		part = exact(slice_make(body.data, len));
+
+		refused += !job_decode_publish(part, &got);
+		release(part);
+	}
+	is_int(refused, body.len, "cut anywhere");
+	(void) bytes_append_byte(&encoded, 'x');
+	ok(!job_decode_publish(bytes_slice(&encoded), &got), "one byte more");
+	encoded.data[0] = 2;
+	ok(!job_decode_publish(slice_make(encoded.data, encoded.len - 1), &got), "a type that there is not");
+	release(body);
+	bytes_free(&encoded);
+
+#define REFUSED(change, what) \
+	do { \
+		PublishJob	j = job; \
+		change; \
+		(void) job_encode_publish(&encoded, &j); \
+		ok(!job_decode_publish(bytes_slice(&encoded), &got), what); \
+		bytes_free(&encoded); \
+	} while (0)
+
+	REFUSED(j.role = B(""), "no role");
+	REFUSED(j.channel = B(""), "no channel");
+	REFUSED(j.channel = slice_make(many_bytes(TOPIC_MAX_BYTES + 1), TOPIC_MAX_BYTES + 1), "a channel that is too long");
+	REFUSED(j.channel = B("a\0b"), "a channel with a NUL");
+	REFUSED(j.claims = B(""), "no claims");
+	REFUSED(j.headers = B(""), "no headers");
+	REFUSED(j.event = B(""), "no event");
+	REFUSED(j.event = slice_make(many_bytes(EVENT_MAX_BYTES + 1), EVENT_MAX_BYTES + 1), "an event that is too long");
+	REFUSED(j.event = B("\xff"), "an event that is no text");
+	REFUSED(j.payload = B(""), "no payload");
+	REFUSED(j.payload = B("\"\0\""), "a payload with a NUL");
+#undef REFUSED
+	job.sub = B("");
+	(void) job_encode_publish(&encoded, &job);
+	ok(job_decode_publish(bytes_slice(&encoded), &got), "there may be no sub");
+	bytes_free(&encoded);
+
+	body = slice_make((const char *) &reply, sizeof(reply));
+	ok(job_decode_publish_reply(body, &got_reply) && got_reply.verdict == PUBLISH_DENIED, "an answer");
+	ok(!job_decode_publish_reply(slice_make(body.data, body.len - 1), &got_reply), "cut");
+	reply.reserved[6] = 1;
+	ok(!job_decode_publish_reply(body, &got_reply), "with a reserved field");
+	reply.reserved[6] = 0;
+	reply.verdict = PUBLISH_DENIED + 1;
+	ok(!job_decode_publish_reply(body, &got_reply), "with another verdict");
+}
+
+/* How many sockets messages have reached. */
+static void
+test_audience(void)
+{
+	AudienceEntry entries[2] = {{.inserted_at = -5,.sockets = 1}, {.inserted_at = 7,.sockets = 300}};
+	AudienceEntry got;
+	Slice		body = slice_make((const char *) entries, sizeof(entries));
+	Slice		part = exact(slice_make(body.data, sizeof(entries) - 1));
+	uint32		count;
+
+	ok(job_decode_audience(body, &count) && count == 2, "two entries");
+	job_audience_entry(body, 1, &got);
+	ok(got.inserted_at == 7 && got.sockets == 300, "the second of them");
+	ok(!job_decode_audience(part, &count), "cut");
+	release(part);
+	ok(!job_decode_audience(slice_make(body.data, 0), &count), "none");
+	entries[1].reserved = 1;
+	ok(!job_decode_audience(body, &count), "a reserved field");
+	entries[1].reserved = 0;
+	entries[0].sockets = 0;
+	ok(!job_decode_audience(body, &count), "no socket");
+}
+
 int
 main(void)
 {
@@ -487,5 +601,7 @@ main(void)
 	test_history();
 	test_history_reply();
 	test_store();
+	test_publish();
+	test_audience();
 	return done_testing();
 }

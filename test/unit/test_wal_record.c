@@ -49,7 +49,9 @@ round_trip(const WalMessage *msg, const char *name)
 	Slice		body = encode(msg);
 	WalMessage	got;
 
-	is_int(body.len, WAL_RECORD_HEAD_BYTES + msg->topic.len + msg->event.len + msg->payload.len, name);
+	is_int(body.len, WAL_RECORD_HEAD_BYTES +
+		   ((msg->flags & WAL_MESSAGE_SENDER) != 0 ? MESSAGE_SENDER_BYTES : 0) +
+		   msg->topic.len + msg->event.len + msg->payload.len, name);
 	if (ok(wal_record_decode(body.data, body.len, &got), "decodes"))
 	{
 		ok(got.kind == msg->kind && got.flags == msg->flags && got.origin == msg->origin,
@@ -57,6 +59,7 @@ round_trip(const WalMessage *msg, const char *name)
 		ok(got.top_xid == msg->top_xid && got.number == msg->number &&
 		   got.inserted_at == msg->inserted_at, "xid, number and time");
 		ok(memcmp(got.id, msg->id, MESSAGE_ID_BYTES) == 0, "id");
+		ok(memcmp(got.sender, msg->sender, MESSAGE_SENDER_BYTES) == 0, "sender");
 		is_bytes(got.topic, msg->topic, "topic");
 		is_bytes(got.event, msg->event, "event");
 		is_bytes(got.payload, msg->payload, "payload");
@@ -109,11 +112,12 @@ test_damage(void)
 	ok(decodes_with(&msg, 0, WAL_RECORD_VERSION), "its version");
 	ok(!decodes_with(&msg, 0, 0) && !decodes_with(&msg, 0, WAL_RECORD_VERSION + 1),
 	   "another version");
-	ok(!decodes_with(&msg, 1, 0) && !decodes_with(&msg, 1, WAL_MESSAGE_TABLES_CHANGED + 1) &&
+	ok(!decodes_with(&msg, 1, 0) && !decodes_with(&msg, 1, WAL_MESSAGE_WEBHOOKS + 1) &&
 	   !decodes_with(&msg, 1, 255),
 	   "a kind that there is not");
 	ok(!decodes_with(&msg, 1, WAL_MESSAGE_AGENTS_CHANGED), "a kind without such texts");
 	ok(!decodes_with(&msg, 2, WAL_MESSAGE_WHOLE), "a flag of another kind");
+	ok(!decodes_with(&msg, 2, msg.flags | WAL_MESSAGE_SENDER), "a sender that is not there");
 	ok(!decodes_with(&msg, 3, 0) && !decodes_with(&msg, 3, 255), "another length of the event");
 	for (size_t at = 4; at < 12; at++)
 	{
@@ -170,6 +174,32 @@ test_limits(void)
 	body = encode(&msg);
 	ok(wal_record_decode(body.data, body.len, &got) && got.event.len == 5, "an event of 5 bytes");
 	release(body);
+}
+
+/* What is published on a channel: by whom, and as what. */
+static void
+test_published(void)
+{
+	static const uint8 flags[] = {
+		WAL_MESSAGE_CHANNEL, WAL_MESSAGE_USER, WAL_MESSAGE_UNSTORED, WAL_MESSAGE_TYPE_BROADCAST
+	};
+	WalMessage	msg = sample();
+
+	for (size_t i = 0; i < lengthof(flags); i++)
+	{
+		msg.flags = flags[i];
+		round_trip(&msg, "one flag");
+		msg.kind = WAL_MESSAGE_CAST;
+		msg.number = 0;
+		ok(!decodes_with(&msg, 1, WAL_MESSAGE_CAST), "which no cast has");
+		msg = sample();
+	}
+	msg.flags = WAL_MESSAGE_PRIVATE | WAL_MESSAGE_CHANNEL | WAL_MESSAGE_USER |
+		WAL_MESSAGE_SENDER | WAL_MESSAGE_UNSTORED | WAL_MESSAGE_TYPE_BROADCAST;
+	for (int i = 0; i < MESSAGE_SENDER_BYTES; i++)
+		msg.sender[i] = (uint8) (0xA0 + i);
+	round_trip(&msg, "a sender, and all flags");
+	ok(!decodes_with(&msg, 2, msg.flags & ~WAL_MESSAGE_SENDER), "a sender that is too much");
 }
 
 /* Agents have changed: a head and nothing else. */
@@ -246,6 +276,7 @@ main(void)
 	round_trip(&msg, "a message");
 	test_damage();
 	test_limits();
+	test_published();
 	test_agents_changed();
 	test_cast();
 	test_change();

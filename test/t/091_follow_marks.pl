@@ -66,6 +66,7 @@ my $noise = IPC::Run::start(
 my $rounds = $ENV{REALTIME_FOLLOW_ROUNDS} // 10_000;
 my $missed = 0;
 my $one = $node->background_psql('postgres');
+$one->set_query_timer_restart;
 foreach my $round (1 .. $rounds)
 {
 	$bus->sql('INSERT INTO quiet DEFAULT VALUES') if $round == 1000;

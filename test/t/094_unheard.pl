@@ -107,6 +107,7 @@ $bus->sql('DELETE FROM t');
 
 # the same plan, kept, before and after; in one transaction and in functions
 my $session = $node->background_psql('postgres');
+$session->set_query_timer_restart;
 $session->query_safe(<<'SQL');
 SET plan_cache_mode = force_generic_plan;
 PREPARE put AS INSERT INTO t VALUES ($1);

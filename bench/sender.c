@@ -28,6 +28,9 @@
 
 #define MAX_CONNECTIONS 256
 
+/* Messages on a channel; it need not be there for them to be counted. */
+#define BENCH_CHANNEL "00000000-0000-0000-0000-000000000001"
+
 typedef struct Sender
 {
 	PGconn	   *conn;
@@ -56,6 +59,8 @@ static const Statement statements[] = {
 	{"notify", "WITH stored AS (" INSERT_SQL " RETURNING payload) "
 	"SELECT pg_notify('bench', payload::text) FROM stored", 0},
 	{"insert", INSERT_SQL, 0},
+	{"channel", "INSERT INTO realtime.messages (topic, extension, event, payload, private, channel_id) "
+		"VALUES ($2::text, 'broadcast', 'bench', $1::jsonb, false, '" BENCH_CHANNEL "')", 0},
 	{"row", "INSERT INTO bench_rows (a, topic) VALUES ($1::jsonb ->> 'a', $2::text)", 0},
 	{"secure", "INSERT INTO bench_secure (a, topic) VALUES ($1::jsonb ->> 'a', $2::text)", 0},
 };
@@ -74,7 +79,7 @@ static int64 payload_bytes = 200;
 
 static const Option options[] = {
 	{"db", OPTION_STRING, &conninfo, "libpq connection string"},
-	{"statement", OPTION_STRING, &statement_name, "send, notify, insert, row or secure"},
+	{"statement", OPTION_STRING, &statement_name, "send, notify, insert, channel, row or secure"},
 	{"sync", OPTION_STRING, &synchronous_commit, "synchronous_commit"},
 	{"connections", OPTION_INT, &nsenders, "sessions that send"},
 	{"rate", OPTION_INT, &rate, "messages per second, 0 = as fast as possible"},

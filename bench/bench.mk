@@ -4,7 +4,8 @@
 BENCH_PROGRAMS = $(addprefix build/bench/, load_client bare_broadcast \
 	sender listen_client presence_client resume_client bare_presence \
 	talker)
-BENCH_COMMON = $(addprefix build/bench/, support.o histogram.o marker.o tally.o ws_client.o)
+BENCH_COMMON = $(addprefix build/bench/, support.o histogram.o marker.o tally.o \
+	ws_client.o dialect.o)
 BENCH_CFLAGS = $(CFLAGS) -D_GNU_SOURCE -DFRONTEND -Ibench -I$(includedir) \
 	-I$(includedir_server)
 

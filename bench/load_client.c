@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * load_client.c
- *	  Many Phoenix clients in one thread: receives, checks, measures.
+ *	  Many clients in one thread: receives, checks, measures.
  *
- * Every client has its own socket, joins topics with the protocol's version
- * 2.0.0 and beats its heart.  All of them connect with the one key of
+ * Every client has its own socket, joins topics in Phoenix, version 2.0.0, or in
+ * Socket.IO, and beats its heart.  All of them connect with the one key of
  * --apikey, as the visitors of a page do; with --tokens each is a user who
  * joins with a token of his own.  Frames are taken apart in one buffer
  * that all clients share; only what a read leaves incomplete is kept per
@@ -39,6 +39,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "dialect.h"
 #include "tally.h"
 
 #define READ_BYTES (128 * 1024) /* asked of one read() */
@@ -62,7 +63,9 @@
 typedef enum ClientState
 {
 	CLIENT_NEW,					/* no socket yet; next: UPGRADING */
-	CLIENT_UPGRADING,			/* request sent; next: OPEN, CLOSED */
+	CLIENT_UPGRADING,			/* request sent; next: GREETING, OPEN, CLOSED */
+	CLIENT_GREETING,			/* Socket.IO: no namespace yet; next: OPEN,
+								 * CLOSED */
 	CLIENT_OPEN,				/* has nothing to do yet; next: JOINING */
 	CLIENT_JOINING,				/* a join is on its way; next: JOINED,
 								 * REFUSED, CLOSED */
@@ -84,7 +87,8 @@ typedef struct Client
 } Client;
 
 static const char *host = "127.0.0.1";
-static const char *path = "/realtime/v1/websocket";
+static const char *dialect_name = "phoenix";
+static const char *path = "";
 static const char *apikey = "";
 static const char *tokens_file = "";
 static const char *mode = "receive";
@@ -110,7 +114,8 @@ static const Option options[] = {
 	{"mode", OPTION_STRING, &mode, "receive, idle, joins or storm"},
 	{"host", OPTION_STRING, &host, "IPv4 address of the server"},
 	{"port", OPTION_INT, &port, "its port"},
-	{"path", OPTION_STRING, &path, "path of the WebSocket endpoint"},
+	{"dialect", OPTION_STRING, &dialect_name, "phoenix or socketio"},
+	{"path", OPTION_STRING, &path, "path of the WebSocket endpoint, if not the dialect's"},
 	{"apikey", OPTION_STRING, &apikey, "token that all connect with"},
 	{"tokens", OPTION_STRING, &tokens_file, "file of tokens, a line each; client n joins with the nth"},
 	{"private", OPTION_INT, &private_channels, "1 = the channels are private"},
@@ -132,6 +137,7 @@ static const Option options[] = {
 	{NULL}
 };
 
+static Dialect dialect;
 static Client *clients;
 static char **tokens;			/* of --tokens, or NULL */
 static int64 ntokens;
@@ -196,7 +202,7 @@ static void
 send_frame(const Client *client, int opcode, const char *payload, size_t len)
 {
 	static const unsigned char mask[4] = {0x5a, 0x13, 0xc4, 0x77};
-	char		frame[MAX_TOKEN + 2048];
+	char		frame[DIALECT_MAX_TEXT + 8];
 	size_t		pos = 2;
 
 	if (len > sizeof(frame) - 8)
@@ -248,32 +254,21 @@ static void
 send_join(const Client *client)
 {
 	int64		number = (client - clients) * nchannels + client->channels;
-	char		token[MAX_TOKEN + 32] = "";
-	char		table[256] = "";
-	char		condition[256] = "";
-	char		message[MAX_TOKEN + 1056];
-	int			len;
+	char		topic[256];
+	char		condition[300];
+	char		text[DIALECT_MAX_TEXT];
+	Join		join = {client->channels + 1, topic};
 
-	if (filter)
-		snprintf(condition, sizeof(condition), ",\"filter\":\"topic=eq.%s%lld\"", topic_prefix,
-				 (long long) (number % ntopics));
-	if (*follow != '\0')
-		snprintf(table, sizeof(table), "\"postgres_changes\":[{\"event\":\"INSERT\","
-				 "\"schema\":\"public\",\"table\":\"%s\"%s}],", follow, condition);
-
+	snprintf(topic, sizeof(topic), "%s%lld", topic_prefix, (long long) (number % ntopics));
+	snprintf(condition, sizeof(condition), "topic=eq.%s", topic);
 	if (tokens != NULL)
-		snprintf(token, sizeof(token), ",\"access_token\":\"%s\"",
-				 tokens[(client - clients) % ntokens]);
-	len = snprintf(message, sizeof(message),
-				   "[\"%d\",\"%d\",\"realtime:%s%lld\",\"phx_join\",{\"config\":"
-				   "{\"broadcast\":{\"self\":false},\"presence\":{\"enabled\":false},"
-				   "%s\"private\":%s}%s}]",
-				   client->channels + 1, client->channels + 1, topic_prefix,
-				   (long long) (number % ntopics), table,
-				   private_channels ? "true" : "false", token);
-	if (len >= (int) sizeof(message))
-		fatal("the name of a topic is too long");
-	send_frame(client, OP_TEXT, message, (size_t) len);
+		join.token = tokens[(client - clients) % ntokens];
+	if (*follow != '\0')
+		join.table = follow;
+	if (filter)
+		join.filter = condition;
+	join.is_private = private_channels != 0;
+	send_frame(client, OP_TEXT, text, (size_t) dialect_join(dialect, &join, text));
 }
 
 /*
@@ -300,7 +295,8 @@ start_client(void)
 	struct epoll_event event = {0};
 	const struct linger reset = {1, 0};
 	const int	on = 1;
-	char		request[MAX_TOKEN + 1024];
+	char		target[DIALECT_MAX_TEXT];
+	char		request[DIALECT_MAX_TEXT + 1024];
 	int			len;
 
 	address.sin_family = AF_INET;
@@ -327,13 +323,14 @@ start_client(void)
 		fatal("epoll_ctl: %m");
 	started++;
 
+	dialect_target(dialect, path, apikey, target);
 	len = snprintf(request, sizeof(request),
-				   "GET %s?apikey=%s&vsn=2.0.0 HTTP/1.1\r\nHost: %s:%lld\r\nUpgrade: websocket\r\n"
+				   "GET %s HTTP/1.1\r\nHost: %s:%lld\r\nUpgrade: websocket\r\n"
 				   "Connection: Upgrade\r\nSec-WebSocket-Key: " HANDSHAKE_KEY "\r\n"
 				   "Sec-WebSocket-Version: 13\r\n\r\n",
-				   path, apikey, host, (long long) port);
+				   target, host, (long long) port);
 	if (len >= (int) sizeof(request))
-		fatal("the path or the key is too long");
+		fatal("the name of the host is too long");
 	send_all(client, request, (size_t) len);
 	client->state = CLIENT_UPGRADING;
 }
@@ -355,6 +352,18 @@ client_closed(Client *client)
 }
 
 /*
+ * A client may join now.
+ */
+static void
+open_client(Client *client)
+{
+	client->state = CLIENT_OPEN;
+	upgraded++;
+	if (!ahead)
+		ask_to_join(client);
+}
+
+/*
  * The answer to the upgrade request is in data[0..len).  Returns the bytes it
  * takes, 0 if it is not complete.
  */
@@ -368,38 +377,32 @@ take_upgrade(Client *client, const char *data, size_t len)
 	if (len < 12 || memcmp(data, "HTTP/1.1 101", 12) != 0 ||
 		memmem(data, len, HANDSHAKE_ACCEPT, strlen(HANDSHAKE_ACCEPT)) == NULL)
 		fatal("the upgrade was refused: %.*s", (int) (end - data), data);
-	client->state = CLIENT_OPEN;
-	upgraded++;
-	if (!ahead)
-		ask_to_join(client);
+	if (dialect == DIALECT_SOCKETIO)
+		client->state = CLIENT_GREETING;
+	else
+		open_client(client);
 	return (size_t) (end - data) + 4;
 }
 
 /*
- * Does text[0..len) contain this string?
+ * A join was refused: try again later where that is what the mode is about.
  */
-static bool
-has(const char *text, size_t len, const char *needle)
+static void
+take_refusal(Client *client, const char *text, size_t len)
 {
-	return memmem(text, len, needle, strlen(needle)) != NULL;
+	if (strcmp(mode, "storm") != 0)
+		fatal("a join was refused: %.*s", (int) len, text);
+	refusals++;
+	client->refusals++;
+	client->state = CLIENT_REFUSED;
 }
 
 /*
- * A join is answered: on to the next channel, or try again later where that is
- * what the mode is about.
+ * A join was answered: on to the next channel.
  */
 static void
-take_join_answer(Client *client, const char *text, size_t len)
+take_join(Client *client)
 {
-	if (!has(text, len, "\"status\":\"ok\""))
-	{
-		if (strcmp(mode, "storm") != 0)
-			fatal("a join was refused: %.*s", (int) len, text);
-		refusals++;
-		client->refusals++;
-		client->state = CLIENT_REFUSED;
-		return;
-	}
 	histogram_add(&join_took, now_us() - client->asked_us, 1);
 	client->channels++;
 	if (client->channels < nchannels)
@@ -412,42 +415,33 @@ take_join_answer(Client *client, const char *text, size_t len)
 }
 
 /*
- * A change of a followed table: its record begins like a payload.  False if the
- * message is something else.
- */
-static bool
-take_change(Client *client, const char *text, size_t len, size_t wire, int64 now)
-{
-	static const char record[] = "\"record\":";
-	const char *at;
-
-	if (*follow == '\0')
-		return false;
-	at = memmem(text, len, record, sizeof(record) - 1);
-	if (at == NULL)
-		return false;
-	at += sizeof(record) - 1;
-	tally_message(&tally, (int) (client - clients), at, len - (size_t) (at - text), wire, now);
-	return true;
-}
-
-/*
- * A text message: the answer to a join or to a heartbeat, or something that is
- * of no interest here.
+ * A text message, which took `wire` bytes.  What answers nothing that this
+ * client has asked is of no interest.
  */
 static void
-take_text(Client *client, const char *text, size_t len)
+take_text(Client *client, const char *text, size_t len, size_t wire, int64 now)
 {
-	if (!has(text, len, "\"phx_reply\""))
-	{
-		if (client->state == CLIENT_JOINING && has(text, len, "\"phx_error\""))
-			fatal("a join failed: %.*s", (int) len, text);
-		other_texts++;
-	}
-	else if (has(text, len, "\"phoenix\""))
+	const char *payload = NULL;
+	Said		said = dialect_read(dialect, text, len, &payload);
+	char		hello[DIALECT_MAX_TEXT];
+
+	if (likely(said == SAID_MESSAGE))
+		tally_message(&tally, (int) (client - clients), payload,
+					  len - (size_t) (payload - text), wire, now);
+	else if (said == SAID_PING)
+		send_frame(client, OP_TEXT, DIALECT_PONG, strlen(DIALECT_PONG));
+	else if (said == SAID_HEARTBEAT)
 		heartbeats_answered++;
-	else if (client->state == CLIENT_JOINING)
-		take_join_answer(client, text, len);
+	else if (client->state == CLIENT_GREETING && said == SAID_HELLO)
+		send_frame(client, OP_TEXT, hello, (size_t) dialect_hello(apikey, hello));
+	else if (client->state == CLIENT_GREETING && said == SAID_CONNECTED)
+		open_client(client);
+	else if (client->state == CLIENT_JOINING && said == SAID_JOINED)
+		take_join(client);
+	else if (client->state == CLIENT_JOINING && said == SAID_REFUSED)
+		take_refusal(client, text, len);
+	else if (client->state != CLIENT_JOINED && said == SAID_FAILED)
+		fatal("a connection or a join failed: %.*s", (int) len, text);
 	else
 		other_texts++;
 }
@@ -501,8 +495,7 @@ take_frames(Client *client, const char *data, size_t len, int64 now)
 		switch (head[0])
 		{
 			case 0x80 | OP_TEXT:
-				if (!take_change(client, body, body_len, head_len + body_len, now))
-					take_text(client, body, body_len);
+				take_text(client, body, body_len, head_len + body_len, now);
 				break;
 			case 0x80 | OP_PING:
 				send_frame(client, OP_PONG, body, body_len);
@@ -563,21 +556,21 @@ read_client(Client *client)
 
 /*
  * Send the heartbeats that are due, spread evenly over the interval as they
- * would come from clients that have nothing to do with each other.
+ * would come from clients that have nothing to do with each other.  In Socket.IO
+ * it is the server who asks.
  */
 static void
 beat_hearts(int64 since_ns)
 {
-	static const char text[] = "[null,\"0\",\"phoenix\",\"heartbeat\",{}]";
 	int64		elapsed_ms = (monotonic_ns() - since_ns) / 1000000;
-	int64		due = elapsed_ms * nclients / heartbeat_ms;
+	int64		due = dialect == DIALECT_PHOENIX ? elapsed_ms * nclients / heartbeat_ms : 0;
 
 	for (; heartbeats_sent < due; heartbeats_sent++)
 	{
 		const Client *client = &clients[heartbeats_sent % nclients];
 
 		if (client->state == CLIENT_JOINED)
-			send_frame(client, OP_TEXT, text, sizeof(text) - 1);
+			send_frame(client, OP_TEXT, DIALECT_HEARTBEAT, strlen(DIALECT_HEARTBEAT));
 	}
 }
 
@@ -763,6 +756,7 @@ main(int argc, char **argv)
 	struct rusage usage;
 
 	parse_options(argc, argv, options);
+	dialect = dialect_by_name(dialect_name);
 	if (nclients < 1 || ntopics < 1 || nchannels < 1 || heartbeat_ms < 1 || inflight_max < 1)
 		fatal("clients, topics, channels, heartbeat and inflight must be at least 1");
 

@@ -27,6 +27,7 @@
 
 #include "common/hashfn.h"
 
+#include "dialect.h"
 #include "ws_client.h"
 
 #define READ_BYTES (256 * 1024)
@@ -210,9 +211,11 @@ start_client(int number)
 	Client	   *client = &clients[number];
 	const struct linger reset = {1, 0};
 	struct epoll_event event = {0};
+	char		target[DIALECT_MAX_TEXT];
 
 	memset(client, 0, sizeof(*client));
-	client->fd = ws_connect(port, apikey);
+	dialect_target(DIALECT_PHOENIX, "", apikey, target);
+	client->fd = ws_connect(port, target);
 	(void) setsockopt(client->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	event.events = EPOLLIN;
 	event.data.u32 = (uint32) number;

@@ -22,6 +22,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "dialect.h"
 #include "ws_client.h"
 
 #define READ_BYTES (256 * 1024)
@@ -211,10 +212,12 @@ start_client(int number)
 {
 	Client	   *client = &clients[number];
 	struct epoll_event event = {0};
+	char		target[DIALECT_MAX_TEXT];
 
 	client->upgraded = client->answered = false;
 	client->carry_len = 0;
-	client->fd = ws_connect(port, apikey);
+	dialect_target(DIALECT_PHOENIX, "", apikey, target);
+	client->fd = ws_connect(port, target);
 	event.events = EPOLLIN;
 	event.data.u32 = (uint32) number;
 	if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, client->fd, &event) != 0)

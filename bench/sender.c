@@ -13,6 +13,8 @@
  *	send	SELECT realtime.send(...)
  *	notify	INSERT into the same table, and pg_notify() of the row's payload
  *	insert	the INSERT alone
+ *	publish	SELECT realtime.publish(...)
+ *	rival	what socketio_rival.mjs stores and notifies of
  *
  * bench/sender.c
  *
@@ -62,6 +64,10 @@ static const Statement statements[] = {
 	{"channel", "INSERT INTO realtime.messages (topic, extension, event, payload, private, channel_id) "
 		"VALUES ($2::text, 'broadcast', 'bench', $1::jsonb, false, '" BENCH_CHANNEL "')", 0},
 	{"row", "INSERT INTO bench_rows (a, topic) VALUES ($1::jsonb ->> 'a', $2::text)", 0},
+	{"publish", "SELECT realtime.publish($2::text, 'bench', $1::jsonb)", 0},
+	{"rival", "WITH stored AS (INSERT INTO rival_messages (channel, event, payload) "
+	"VALUES ($2::text, 'bench', $1::jsonb) RETURNING id) "
+	"SELECT pg_notify('rival', id::text) FROM stored", 0},
 	{"secure", "INSERT INTO bench_secure (a, topic) VALUES ($1::jsonb ->> 'a', $2::text)", 0},
 };
 
@@ -79,7 +85,7 @@ static int64 payload_bytes = 200;
 
 static const Option options[] = {
 	{"db", OPTION_STRING, &conninfo, "libpq connection string"},
-	{"statement", OPTION_STRING, &statement_name, "send, notify, insert, channel, row or secure"},
+	{"statement", OPTION_STRING, &statement_name, "send, notify, insert, channel, publish, rival, row or secure"},
 	{"sync", OPTION_STRING, &synchronous_commit, "synchronous_commit"},
 	{"connections", OPTION_INT, &nsenders, "sessions that send"},
 	{"rate", OPTION_INT, &rate, "messages per second, 0 = as fast as possible"},

@@ -1,16 +1,18 @@
 /*-------------------------------------------------------------------------
  *
  * talker.c
- *	  Phoenix clients that broadcast measured messages at a pace.
+ *	  WebSocket clients that publish measured messages at a pace.
  *
  * What sender.c is for SQL sessions this is for WebSocket clients: each of
- * --connections joins --topic and broadcasts, as supabase-js with the protocol's
- * version 2.0.0 does, without asking for acknowledgements.  A message's timestamp
- * is taken right before send().  After --warmup and --seconds every connection
- * sends one last message, by which receivers know that they have everything.
+ * --connections joins --topic and publishes there, as supabase-js with the
+ * protocol's version 2.0.0 does or as the SDK of InsForge, without asking for
+ * acknowledgements.  A message's timestamp is taken right before send().  After
+ * --warmup and --seconds every connection sends one last message, by which
+ * receivers know that they have everything.
  *
  * The kind of frame is an option because a relay that takes nothing apart has to
- * be given what its receivers want: 3 is what clients say, 4 what they hear.
+ * be given what its receivers want: 3 is what Phoenix clients say, 4 what they
+ * hear.
  *
  * bench/talker.c
  *
@@ -24,11 +26,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "dialect.h"
 #include "marker.h"
 #include "ws_client.h"
 
 #define MAX_CONNECTIONS 256
-#define MAX_HEAD 600			/* of a frame, before its payload */
+#define MAX_HEAD DIALECT_MAX_TEXT	/* of a frame, before its payload */
+#define WINDOW_BYTES (256 * 1024)
 
 typedef struct Talker
 {
@@ -36,6 +40,7 @@ typedef struct Talker
 	uint64		seq;
 } Talker;
 
+static const char *dialect_name = "phoenix";
 static const char *apikey = "";
 static const char *topic = "bench-0";
 static int64 port = 4000;
@@ -48,17 +53,19 @@ static int64 kind = 3;
 
 static const Option options[] = {
 	{"port", OPTION_INT, &port, "port of the server, on loopback"},
+	{"dialect", OPTION_STRING, &dialect_name, "phoenix or socketio"},
 	{"apikey", OPTION_STRING, &apikey, "token that all connect with"},
-	{"topic", OPTION_STRING, &topic, "what all broadcast to"},
-	{"connections", OPTION_INT, &ntalkers, "clients that broadcast, in turn"},
+	{"topic", OPTION_STRING, &topic, "what all publish on"},
+	{"connections", OPTION_INT, &ntalkers, "clients that publish, in turn"},
 	{"rate", OPTION_INT, &rate, "messages per second, 0 = as fast as possible"},
 	{"seconds", OPTION_INT, &seconds, "how long to send"},
 	{"warmup", OPTION_INT, &warmup, "seconds before that, not measured"},
 	{"payload", OPTION_INT, &payload_bytes, "bytes of a payload"},
-	{"kind", OPTION_INT, &kind, "of the binary frames: 3 or 4"},
+	{"kind", OPTION_INT, &kind, "of Phoenix's binary frames: 3 or 4"},
 	{NULL}
 };
 
+static Dialect dialect;
 static Talker talkers[MAX_CONNECTIONS];
 
 /*
@@ -106,21 +113,29 @@ send_frame(int fd, int opcode, const char *body, size_t len)
 }
 
 /*
- * Read until a text comes.
+ * Read until a text comes, whatever comes before it and with it.
  */
 static void
 expect(int fd, const char *text)
 {
-	char		answer[8192];
+	static char window[WINDOW_BYTES];
+	size_t		keep = strlen(text) - 1;
 	size_t		len = 0;
 
-	while (memmem(answer, len, text, strlen(text)) == NULL)
+	for (;;)
 	{
-		ssize_t		n = len < sizeof(answer) ? read(fd, answer + len, sizeof(answer) - len) : 0;
+		ssize_t		n = read(fd, window + len, sizeof(window) - len);
 
 		if (n <= 0)
-			fatal("no \"%s\" from the server, but: %.*s", text, (int) len, answer);
+			fatal("no \"%s\" from the server, but: %.*s", text, (int) len, window);
 		len += (size_t) n;
+		if (memmem(window, len, text, strlen(text)) != NULL)
+			return;
+		if (len > sizeof(window) / 2)
+		{
+			memmove(window, window + len - keep, keep);
+			len = keep;
+		}
 	}
 }
 
@@ -130,17 +145,22 @@ expect(int fd, const char *text)
 static void
 start_talker(Talker *talker)
 {
-	char		text[2048];
+	const Join	join = {1, topic};
+	char		text[DIALECT_MAX_TEXT];
 	int			len;
 
-	talker->fd = ws_connect(port, apikey);
+	dialect_target(dialect, "", apikey, text);
+	talker->fd = ws_connect(port, text);
 	expect(talker->fd, WS_UPGRADED);
-	len = snprintf(text, sizeof(text), "[\"1\",\"1\",\"realtime:%s\",\"phx_join\",{\"config\":"
-				   "{\"broadcast\":{\"self\":false,\"ack\":false}}}]", topic);
-	if (len >= (int) sizeof(text))
-		fatal("the topic is too long");
+	if (dialect == DIALECT_SOCKETIO)
+	{
+		len = dialect_hello(apikey, text);
+		send_frame(talker->fd, 1, text, (size_t) len);
+		expect(talker->fd, "40{");
+	}
+	len = dialect_join(dialect, &join, text);
 	send_frame(talker->fd, 1, text, (size_t) len);
-	expect(talker->fd, "\"status\":\"ok\"");
+	expect(talker->fd, dialect == DIALECT_SOCKETIO ? "\"ok\":true" : "\"status\":\"ok\"");
 }
 
 /*
@@ -160,34 +180,73 @@ drain(int fd)
 }
 
 /*
- * Broadcast one message.
+ * Write the head of Phoenix's binary message; returns its length.
  */
-static void
-talk(Talker *talker, char marker_kind)
+static size_t
+phoenix_head(char *dst)
 {
-	char		body[MARKER_MAX_PAYLOAD + MAX_HEAD];
-	Marker		marker = {marker_kind, 0, (uint32) (talker - talkers), talker->seq++};
 	size_t		at = 0;
 
-	drain(talker->fd);
 	/*
 	 * Lengths of join ref and ref (of what is said only), topic, event and
 	 * metadata, of which there is none; encoding 1 = JSON.
 	 */
-	body[at++] = (char) kind;
+	dst[at++] = (char) kind;
 	if (kind == 3)
 	{
-		body[at++] = 1;
-		body[at++] = 1;
+		dst[at++] = 1;
+		dst[at++] = 1;
 	}
-	body[at++] = (char) (strlen("realtime:") + strlen(topic));
-	body[at++] = (char) strlen("bench");
-	body[at++] = 0;
-	body[at++] = 1;
-	at += (size_t) sprintf(body + at, "%srealtime:%sbench", kind == 3 ? "12" : "", topic);
-	marker.time_us = now_us();
-	marker_write(body + at, (size_t) payload_bytes, false, &marker);
-	send_frame(talker->fd, 2, body, at + (size_t) payload_bytes);
+	dst[at++] = (char) (strlen("realtime:") + strlen(topic));
+	dst[at++] = (char) strlen("bench");
+	dst[at++] = 0;
+	dst[at++] = 1;
+	return at + (size_t) sprintf(dst + at, "%srealtime:%sbench", kind == 3 ? "12" : "", topic);
+}
+
+/*
+ * Publish one message, whose marker is left in *marker.
+ */
+static void
+talk(Talker *talker, char marker_kind, Marker *marker)
+{
+	char		body[MARKER_MAX_PAYLOAD + MAX_HEAD];
+	bool		is_text = dialect == DIALECT_SOCKETIO;
+	size_t		at = is_text ? (size_t) dialect_publish_head(topic, "bench", body) : phoenix_head(body);
+
+	drain(talker->fd);
+	marker->kind = marker_kind;
+	marker->sender = (uint32) (talker - talkers);
+	marker->seq = talker->seq++;
+	marker->time_us = now_us();
+	marker_write(body + at, (size_t) payload_bytes, false, marker);
+	at += (size_t) payload_bytes;
+	if (is_text)
+	{
+		memcpy(body + at, DIALECT_PUBLISH_TAIL, strlen(DIALECT_PUBLISH_TAIL));
+		at += strlen(DIALECT_PUBLISH_TAIL);
+	}
+	send_frame(talker->fd, is_text ? 1 : 2, body, at);
+}
+
+/*
+ * Wait until the server has read what a talker said: the end of a connection
+ * might overtake it.  In Socket.IO a client hears what it says itself.
+ */
+static void
+finish_talker(const Talker *talker, const Marker *last)
+{
+	static const char leave[] = "[\"1\",\"3\",\"realtime:x\",\"phx_leave\",{}]";
+	char		own[64];
+
+	if (dialect == DIALECT_SOCKETIO)
+	{
+		snprintf(own, sizeof(own), "\"%c%016lld%04u", last->kind, (long long) last->time_us, last->sender);
+		expect(talker->fd, own);
+		return;
+	}
+	send_frame(talker->fd, 1, leave, sizeof(leave) - 1);
+	expect(talker->fd, "\"3\"");
 }
 
 /*
@@ -199,6 +258,7 @@ talk_for(char marker_kind, int64 duration)
 	int64		begin = monotonic_ns();
 	int64		end = begin + duration * 1000000000;
 	uint64		count = 0;
+	Marker		marker;
 
 	while (monotonic_ns() < end)
 	{
@@ -210,7 +270,7 @@ talk_for(char marker_kind, int64 duration)
 				break;
 			sleep_until(due);
 		}
-		talk(&talkers[count % (uint64) ntalkers], marker_kind);
+		talk(&talkers[count % (uint64) ntalkers], marker_kind, &marker);
 		count++;
 	}
 	return count;
@@ -219,10 +279,12 @@ talk_for(char marker_kind, int64 duration)
 int
 main(int argc, char **argv)
 {
+	static Marker ends[MAX_CONNECTIONS];
 	int64		begin;
 	uint64		count;
 
 	parse_options(argc, argv, options);
+	dialect = dialect_by_name(dialect_name);
 	if (ntalkers < 1 || ntalkers > MAX_CONNECTIONS)
 		fatal("--connections must be between 1 and %d", MAX_CONNECTIONS);
 	if (payload_bytes < 100 || payload_bytes > 65000 || strlen(topic) > 200)
@@ -239,16 +301,9 @@ main(int argc, char **argv)
 	printf("sent=%llu\nmessages_per_second=%.0f\n", (unsigned long long) count,
 		   (double) count * 1e9 / (double) (monotonic_ns() - begin));
 	for (int i = 0; i < ntalkers; i++)
-		talk(&talkers[i], MARKER_END);
-
-	/* an end of the connection might overtake what the server has not read yet */
+		talk(&talkers[i], MARKER_END, &ends[i]);
 	for (int i = 0; i < ntalkers; i++)
-	{
-		static const char leave[] = "[\"1\",\"3\",\"realtime:x\",\"phx_leave\",{}]";
-
-		send_frame(talkers[i].fd, 1, leave, sizeof(leave) - 1);
-		expect(talkers[i].fd, "\"3\"");
-	}
+		finish_talker(&talkers[i], &ends[i]);
 	printf("done=yes\n");
 	return 0;
 }

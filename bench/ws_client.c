@@ -24,11 +24,11 @@
  * Connect and ask.
  */
 int
-ws_connect(int64 port, const char *apikey)
+ws_connect(int64 port, const char *target)
 {
 	struct sockaddr_in address = {0};
 	const int	on = 1;
-	char		request[2048];
+	char		request[8192];
 	int			len;
 	int			fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -39,10 +39,10 @@ ws_connect(int64 port, const char *apikey)
 		fatal("cannot connect: %m");
 	(void) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	len = snprintf(request, sizeof(request),
-				   "GET /realtime/v1/websocket?apikey=%s&vsn=2.0.0 HTTP/1.1\r\nHost: localhost\r\n"
+				   "GET %s HTTP/1.1\r\nHost: localhost\r\n"
 				   "Upgrade: websocket\r\nConnection: Upgrade\r\n"
 				   "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
-				   apikey);
+				   target);
 	if (len >= (int) sizeof(request) || send(fd, request, len, MSG_NOSIGNAL) != len)
 		fatal("could not ask for the upgrade");
 	return fd;

@@ -16,10 +16,11 @@
 #define WS_UPGRADED "HTTP/1.1 101"
 
 /*
- * Connect to a port on loopback and ask for the upgrade; returns the descriptor.
- * The program ends if that cannot be done.
+ * Connect to a port on loopback and ask for the upgrade of an endpoint, named by
+ * its path and query; returns the descriptor.  The program ends if that cannot be
+ * done.
  */
-extern int	ws_connect(int64 port, const char *apikey);
+extern int	ws_connect(int64 port, const char *target);
 
 /* Send one text frame of at most 900 bytes, likewise. */
 extern void ws_send_text(int fd, const char *text);

@@ -325,7 +325,7 @@ class Room {
 
   #answered (answer) {
     const { ok, error, presence, cursor, recovered, reason } = answer
-    if (error?.code === 'DISCONNECTED') return
+    if (error?.code === 'DISCONNECTED' || this.holders.size === 0) return
     if (!ok) this.#fail(error)
     if (ok || FINAL.has(error.code)) this.#settle(answer)
     else this.#retry = setTimeout(() => this.subscribe(), this.realtime.options.reconnectDelay(this.#refusals++))
@@ -357,8 +357,8 @@ class Room {
   presence (member, leaves = false) {
     const { presenceId: key, payload: presence = {} } = member
     const type = leaves ? 'leave' : this.members.has(key) ? 'update' : 'join'
-    if (leaves) this.members.delete(key)
-    else this.members.set(key, member)
+    if (!leaves) this.members.set(key, member)
+    else if (!this.members.delete(key)) return
     this.#tell(['presence'], { type, key, presence, member })
   }
 

@@ -195,7 +195,7 @@ describe('channels', { timeout: patience * 2 }, () => {
   test('parts of an application share a subscription', async () => {
     const server = await start()
     server['realtime:subscribe'] = subscribed
-    const { realtime } = make(server)
+    const { realtime, told } = make(server)
     await realtime.connect()
     const heard = []
     const [one, two] = [1, 2].map((n) => realtime.channel('a').on('e', () => heard.push(n)).subscribe())
@@ -216,6 +216,13 @@ describe('channels', { timeout: patience * 2 }, () => {
     const three = realtime.channel('silent').subscribe()
     three.unsubscribe()
     assert.equal((await three.ready).error.code, 'SUBSCRIPTION_CANCELLED')
+
+    // and is told so too late
+    server['realtime:subscribe'] = ({ channel }) => ({ ok: false, channel, error: { code: 'REALTIME_UNAVAILABLE', message: 'Unsubscribed' } })
+    realtime.channel('late').subscribe().unsubscribe()
+    server['realtime:auth'] = () => ({ ok: true })
+    await realtime.setAccessToken('another')
+    assert.deepEqual(told.errors, [])
   })
 
   test('a listener that throws stops nothing', async () => {

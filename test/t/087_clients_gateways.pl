@@ -15,7 +15,7 @@ my $server = RealtimeServer->start_new('clients_gateways', conf => "realtime.gat
 
 npm_clients_setup($server);
 wait_for(sub { $server->stat('gateways') == $gateways }, 'all gateways to listen');
-npm_clients_ok($server, qw(broadcast events phoenix resume rest talk));
+npm_clients_ok($server, qw(broadcast events phoenix realtime-js resume rest talk));
 
 $server->cluster_alive('after the client tests');
 done_testing();

@@ -224,7 +224,8 @@ END
 $$;
 
 -- What is due of one endpoint: rows without a lane, then the first ones of lanes,
--- from a random lane on, so that all have their chance.
+-- as many of each as there is room for, from a random lane on, so that all have
+-- their chance.
 CREATE FUNCTION realtime.due_webhooks(
 		of_endpoint text, room integer, held bigint[], held_lanes bigint[])
 	RETURNS TABLE (id bigint, size integer)
@@ -235,11 +236,12 @@ CREATE FUNCTION realtime.due_webhooks(
 	SET enable_sort = off
 	AS $$
 DECLARE
-	most_of_lane CONSTANT integer := 16;
 	first_lane CONSTANT bigint := ((random() - 0.5) * 1.8e19)::bigint;
 	wrapped boolean := false;
 	last_lane bigint := first_lane;
 	next_lane bigint;
+	head_is_due boolean;
+	lanes bigint[] := '{}';
 	fetched integer;
 BEGIN
 	RETURN QUERY
@@ -253,11 +255,12 @@ BEGIN
 	GET DIAGNOSTICS fetched = ROW_COUNT;
 	room := room - fetched;
 
-	WHILE room > 0 LOOP
-		SELECT d.lane INTO next_lane
+	WHILE cardinality(lanes) < room LOOP
+		SELECT d.lane, d.turn IS NOT NULL AND d.next_attempt_at <= clock_timestamp()
+		INTO next_lane, head_is_due
 		FROM realtime.webhook_deliveries d
 		WHERE d.endpoint = of_endpoint AND d.lane > last_lane
-		ORDER BY d.endpoint, d.lane
+		ORDER BY d.endpoint, d.lane, d.turn, d.number, d.id
 		LIMIT 1;
 		IF wrapped AND (next_lane IS NULL OR next_lane > first_lane) THEN
 			EXIT;
@@ -267,23 +270,18 @@ BEGIN
 			CONTINUE;
 		END IF;
 		last_lane := next_lane;
-		CONTINUE WHEN next_lane = ANY (held_lanes);
+		IF head_is_due AND next_lane <> ALL (held_lanes) THEN
+			lanes := lanes || next_lane;
+		END IF;
+	END LOOP;
 
+	FOREACH next_lane IN ARRAY lanes LOOP
 		RETURN QUERY
-		SELECT l.id, octet_length(l.payload::text)
-		FROM (SELECT d.id, d.payload, d.next_attempt_at, row_number() OVER () AS place
-			  FROM realtime.webhook_deliveries d
-			  WHERE d.endpoint = of_endpoint AND d.lane = next_lane AND d.turn IS NOT NULL
-			  ORDER BY d.endpoint, d.lane, d.turn, d.number, d.id
-			  LIMIT least(room, most_of_lane)) l
-		WHERE (SELECT d.next_attempt_at <= clock_timestamp()
-			   FROM realtime.webhook_deliveries d
-			   WHERE d.endpoint = of_endpoint AND d.lane = next_lane AND d.turn IS NOT NULL
-			   ORDER BY d.endpoint, d.lane, d.turn, d.number, d.id
-			   LIMIT 1)
-		ORDER BY l.place;
-		GET DIAGNOSTICS fetched = ROW_COUNT;
-		room := room - fetched;
+		SELECT d.id, octet_length(d.payload::text)
+		FROM realtime.webhook_deliveries d
+		WHERE d.endpoint = of_endpoint AND d.lane = next_lane AND d.turn IS NOT NULL
+		ORDER BY d.endpoint, d.lane, d.turn, d.number, d.id
+		LIMIT room / cardinality(lanes);
 	END LOOP;
 END
 $$;

@@ -24,6 +24,7 @@
 #include "access/tableam.h"
 #include "access/transam.h"
 #include "access/xact.h"
+#include "catalog/index.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "commands/sequence.h"
@@ -32,8 +33,11 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/xid8.h"
@@ -51,6 +55,10 @@ SQL_FUNCTION(sql_webhook_endpoint);
 #define DELIVERIES_TABLE "webhook_deliveries"
 #define DELIVERY_IDS "webhook_delivery_ids"
 #define CHANNELS_INDEX "channels_pkey"
+
+/* Channels of which webhooks are kept in mind. */
+#define CHANNELS_AT_FIRST 16
+#define CHANNELS_KEPT 1000
 
 /* Columns of realtime.webhook_deliveries, as the script makes them. */
 typedef enum DeliveryColumn
@@ -105,6 +113,7 @@ static const Oid column_types[DELIVERY_COLUMNS + 1] = {
 /* What a channel says about its webhooks. */
 typedef struct ChannelWebhooks
 {
+	pg_uuid_t	channel_id;		/* first: key of `channels` */
 	Datum	   *urls;			/* text */
 	bool	   *nulls;
 	int			nurls;
@@ -112,21 +121,45 @@ typedef struct ChannelWebhooks
 } ChannelWebhooks;
 
 /*
- * OID of the extension's schema.
+ * The table of deliveries and what belongs to it.  What was found holds while the
+ * table is locked, as nobody can change it then.
  */
-static Oid
-schema_oid(void)
+typedef struct KnownRelations
 {
-	return get_namespace_oid(MESSAGES_SCHEMA, false);
+	bool		valid;			/* nothing has changed since it was looked at */
+	Oid			deliveries;
+	Oid			ids;			/* the sequence */
+	Oid			primary_key;
+	Oid			by_turn;		/* the other index that has all rows */
+	bool		plain;			/* but for one of ordered rows there are no more */
+} KnownRelations;
+
+static KnownRelations known;
+static Oid	channels_relid = InvalidOid;
+static uint64 channel_changes = 0;	/* that we were told of */
+static HTAB *channels = NULL;	/* of ChannelWebhooks */
+static uint64 channels_as_of = 0;	/* channel_changes when it was begun */
+static MemoryContext channels_context = NULL;
+
+/*
+ * Relation cache callback: something has changed.  InvalidOid stands for all.
+ */
+static void
+forget_relation(Datum arg, Oid relid)
+{
+	if (!OidIsValid(relid) || relid == known.deliveries || relid == known.ids)
+		known.valid = false;
+	if (!OidIsValid(relid) || relid == channels_relid)
+		channel_changes++;
 }
 
 /*
- * OID of something in it.
+ * OID of something of the extension.
  */
 static Oid
 relation_oid(const char *name)
 {
-	Oid			relid = get_relname_relid(name, schema_oid());
+	Oid			relid = get_relname_relid(name, get_namespace_oid(MESSAGES_SCHEMA, false));
 
 	if (!OidIsValid(relid))
 		elog(ERROR, "relation \"realtime.%s\" does not exist", name);
@@ -168,23 +201,22 @@ read_webhooks(Relation rel, HeapTuple tuple, ChannelWebhooks *webhooks)
 }
 
 /*
- * Find out where a channel's messages go; nurls is 0 if nowhere.
+ * Read where a channel's messages go; nurls stays 0 if nowhere.
  */
 static void
-find_webhooks(const pg_uuid_t *channel_id, ChannelWebhooks *webhooks)
+read_channel(ChannelWebhooks *webhooks)
 {
-	Relation	rel = table_open(relation_oid(CHANNELS_TABLE), AccessShareLock);
-	AttrNumber	id = get_attnum(RelationGetRelid(rel), "id");
+	Relation	rel = table_open(channels_relid, AccessShareLock);
+	AttrNumber	id = get_attnum(channels_relid, "id");
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
 
-	memset(webhooks, 0, sizeof(*webhooks));
 	if (id == InvalidAttrNumber ||
 		TupleDescAttr(RelationGetDescr(rel), id - 1)->atttypid != UUIDOID)
 		elog(ERROR, "realtime.channels has no column \"%s\" as expected", "id");
-	ScanKeyInit(&key, id, BTEqualStrategyNumber, F_UUID_EQ, UUIDPGetDatum(channel_id));
+	ScanKeyInit(&key, id, BTEqualStrategyNumber, F_UUID_EQ, UUIDPGetDatum(&webhooks->channel_id));
 	scan = systable_beginscan(rel, relation_oid(CHANNELS_INDEX), true, snapshot, 1, &key);
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
@@ -195,23 +227,107 @@ find_webhooks(const pg_uuid_t *channel_id, ChannelWebhooks *webhooks)
 }
 
 /*
- * Open realtime.webhook_deliveries.  Raises an error if it is not as the script
- * makes it.
+ * Empty the table of channels.
+ */
+static void
+forget_channels(void)
+{
+	HASHCTL		ctl;
+
+	channels = NULL;
+	if (channels_context == NULL)
+		channels_context = AllocSetContextCreate(TopMemoryContext, "realtime webhooks",
+												 ALLOCSET_DEFAULT_SIZES);
+	MemoryContextReset(channels_context);
+	channels_relid = relation_oid(CHANNELS_TABLE);
+	memset(&ctl, 0, sizeof(ctl));
+	ctl.keysize = sizeof(pg_uuid_t);
+	ctl.entrysize = sizeof(ChannelWebhooks);
+	ctl.hcxt = channels_context;
+	channels = hash_create("realtime webhooks", CHANNELS_AT_FIRST, &ctl,
+						   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	channels_as_of = channel_changes;
+}
+
+/*
+ * Where a channel's messages go.  Whoever found the channel has taken a lock on
+ * its table, and with that notice of all changes.  What comes while it is read
+ * is left for the next time.
+ */
+static const ChannelWebhooks *
+find_webhooks(const pg_uuid_t *channel_id)
+{
+	ChannelWebhooks read = {.channel_id = *channel_id};
+	ChannelWebhooks *found;
+	MemoryContext old;
+
+	if (channels == NULL || channels_as_of != channel_changes ||
+		hash_get_num_entries(channels) >= CHANNELS_KEPT)
+		forget_channels();
+	found = hash_search(channels, channel_id, HASH_FIND, NULL);
+	if (found != NULL)
+		return found;
+	old = MemoryContextSwitchTo(channels_context);
+	read_channel(&read);
+	MemoryContextSwitchTo(old);
+	found = hash_search(channels, channel_id, HASH_ENTER, NULL);
+	*found = read;
+	return found;
+}
+
+/*
+ * Are the table and its columns as the script makes them?
+ */
+static bool
+is_as_made(Relation rel)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+
+	if (desc->natts != DELIVERY_COLUMNS || rel->rd_rel->relkind != RELKIND_RELATION)
+		return false;
+	for (int i = 0; i < desc->natts; i++)
+	{
+		if (TupleDescAttr(desc, i)->atttypid != column_types[i + 1] ||
+			TupleDescAttr(desc, i)->attisdropped)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Open realtime.webhook_deliveries, and have all of it known.  Raises an error if
+ * it is not as the script makes it.
  */
 static Relation
 open_deliveries(void)
 {
-	Relation	rel = table_open(relation_oid(DELIVERIES_TABLE), RowExclusiveLock);
-	TupleDesc	desc = RelationGetDescr(rel);
-	bool		as_made = desc->natts == DELIVERY_COLUMNS && rel->rd_rel->relkind == RELKIND_RELATION;
+	Relation	rel;
+	List	   *indexes;
+	Oid			partial;
 
-	for (int i = 0; as_made && i < desc->natts; i++)
-		as_made = TupleDescAttr(desc, i)->atttypid == column_types[i + 1] &&
-			!TupleDescAttr(desc, i)->attisdropped;
-	if (!as_made)
+	if (known.valid)
+	{
+		rel = table_open(known.deliveries, RowExclusiveLock);
+		/* waiting for the lock may have told us that we knew nothing */
+		if (known.valid)
+			return rel;
+		table_close(rel, NoLock);
+	}
+	known.deliveries = relation_oid(DELIVERIES_TABLE);
+	known.ids = relation_oid(DELIVERY_IDS);
+	rel = table_open(known.deliveries, RowExclusiveLock);
+	if (!is_as_made(rel))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("table \"realtime.%s\" is not as the extension made it", DELIVERIES_TABLE)));
+	known.primary_key = relation_oid("webhook_deliveries_pkey");
+	known.by_turn = relation_oid("webhook_deliveries_turn_idx");
+	partial = relation_oid("webhook_deliveries_unnumbered_idx");
+	indexes = RelationGetIndexList(rel);
+	known.plain = list_length(indexes) == 3 && list_member_oid(indexes, known.primary_key) &&
+		list_member_oid(indexes, known.by_turn) && list_member_oid(indexes, partial);
+	list_free(indexes);
+	known.valid = true;
 	return rel;
 }
 
@@ -309,36 +425,76 @@ fill_url(TupleTableSlot *slot, const MessageRow *row, Oid sequence, Datum url, b
 }
 
 /*
- * Put a row for each URL into the table and its indexes.
+ * Put the row in slot, which the table has, into one index, which has all rows.
+ */
+static void
+insert_into_index(Relation rel, TupleTableSlot *slot, Oid indexoid, IndexUniqueCheck check)
+{
+	Relation	index = index_open(indexoid, RowExclusiveLock);
+	IndexInfo  *info = BuildIndexInfo(index);
+	Datum		values[INDEX_MAX_KEYS];
+	bool		isnull[INDEX_MAX_KEYS];
+
+	FormIndexDatum(info, slot, NULL, values, isnull);
+	(void) index_insert(index, values, isnull, &slot->tts_tid, rel, check, false, info);
+	index_close(index, NoLock);
+}
+
+/*
+ * Put it into whatever indexes there are.
+ */
+static void
+insert_into_indexes(Relation rel, TupleTableSlot *slot)
+{
+	EState	   *estate = CreateExecutorState();
+	ResultRelInfo *result_rel = makeNode(ResultRelInfo);
+
+	InitResultRelInfo(result_rel, rel, 0, NULL, 0);
+	ExecOpenIndices(result_rel, false);
+	if (result_rel->ri_NumIndices > 0)
+		list_free(InsertIndexTuples(result_rel, slot, estate));
+	ExecCloseIndices(result_rel);
+	FreeExecutorState(estate);
+}
+
+/*
+ * Put the row in slot into the table and its indexes.  A row without a lane is in
+ * two of them, and asking the third whether it wants it would take as long as all
+ * the rest.
+ */
+static void
+insert_delivery(Relation rel, TupleTableSlot *slot, bool ordered)
+{
+	table_tuple_insert(rel, slot, GetCurrentCommandId(true), 0, NULL);
+	if (!known.plain || ordered)
+	{
+		insert_into_indexes(rel, slot);
+		return;
+	}
+	insert_into_index(rel, slot, known.primary_key, UNIQUE_CHECK_YES);
+	insert_into_index(rel, slot, known.by_turn, UNIQUE_CHECK_NO);
+}
+
+/*
+ * Add a row for each URL.
  */
 static void
 insert_deliveries(const MessageRow *row, const ChannelWebhooks *webhooks)
 {
 	Relation	rel = open_deliveries();
-	Oid			sequence = relation_oid(DELIVERY_IDS);
-	EState	   *estate = CreateExecutorState();
-	MemoryContext old_context = MemoryContextSwitchTo(estate->es_query_cxt);
-	ResultRelInfo *result_rel = makeNode(ResultRelInfo);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 
-	InitResultRelInfo(result_rel, rel, 0, NULL, 0);
-	ExecOpenIndices(result_rel, false);
 	for (int i = 0; i < webhooks->nurls; i++)
 	{
 		if (webhooks->nulls[i])
 			continue;
 		ExecClearTuple(slot);
 		fill_message(slot, row);
-		fill_url(slot, row, sequence, webhooks->urls[i], webhooks->ordered);
+		fill_url(slot, row, known.ids, webhooks->urls[i], webhooks->ordered);
 		ExecStoreVirtualTuple(slot);
-		table_tuple_insert(rel, slot, GetCurrentCommandId(true), 0, NULL);
-		if (result_rel->ri_NumIndices > 0)
-			list_free(InsertIndexTuples(result_rel, slot, estate));
+		insert_delivery(rel, slot, webhooks->ordered);
 	}
 	ExecDropSingleTupleTableSlot(slot);
-	ExecCloseIndices(result_rel);
-	MemoryContextSwitchTo(old_context);
-	FreeExecutorState(estate);
 	table_close(rel, NoLock);
 }
 
@@ -364,20 +520,33 @@ note_due(void)
 }
 
 /*
- * Enqueue the deliveries of a message.
+ * Enqueue the deliveries of a message, in a context that goes when they are.
  */
 void
 webhooks_enqueue(const MessageRow *row)
 {
-	ChannelWebhooks webhooks;
+	static bool callback_registered = false;
+	const ChannelWebhooks *webhooks;
+	MemoryContext context;
+	MemoryContext old;
 
 	if (!row->has_webhooks)
 		return;
 	Assert(row->has_channel);
-	find_webhooks(&row->channel_id, &webhooks);
-	if (webhooks.nurls == 0)
+	if (!callback_registered)
+	{
+		CacheRegisterRelcacheCallback(forget_relation, (Datum) 0);
+		callback_registered = true;
+	}
+	webhooks = find_webhooks(&row->channel_id);
+	if (webhooks->nurls == 0)
 		return;
-	insert_deliveries(row, &webhooks);
+	context = AllocSetContextCreate(CurrentMemoryContext, "realtime deliveries",
+									ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(context);
+	insert_deliveries(row, webhooks);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
 	note_due();
 }
 

@@ -10,9 +10,10 @@
  * - when the hub says that something was added, or an answer said that there is
  *	 more; but not more often than every SPACING_MS while answers bring little,
  * - when there is room again for an endpoint that had more,
+ * - when the first of those is due again that have failed,
  * - while some wait for another attempt, now and then: the database knows when
- *	 that is, and the courier does not keep it.  The longer a look takes, the
- *	 rarer they are.
+ *	 that is, and the courier keeps no more than one such time.  The longer a look
+ *	 takes, the rarer they are.
  *
  * src/courier/fetches.c
  *
@@ -40,6 +41,7 @@ static bool wanted = true;
 static bool under_way;
 static int64 not_before;		/* of the next question, whoever wants it */
 static int64 look_at = LOOP_NEVER;	/* when one is asked though nobody does */
+static int64 retry_at = LOOP_NEVER; /* the first one that is known of is due */
 static int64 asked_at;
 static Bytes after;				/* endpoint behind which to go on */
 
@@ -50,6 +52,15 @@ void
 fetches_want(void)
 {
 	wanted = true;
+}
+
+/*
+ * There will be.
+ */
+void
+fetches_want_at(int64 time)
+{
+	retry_at = Min(retry_at, time);
 }
 
 /*
@@ -327,13 +338,15 @@ fetches_run(int64 now)
 
 	if (under_way || now < not_before || !deliveries_have_room())
 		return;
-	if (!wanted && now < look_at && !is_short_of_work(now))
+	if (!wanted && now < Min(look_at, retry_at) && !is_short_of_work(now))
 		return;
 	bytes_init(&body);
 	under_way = encode(&body, now) &&
 		bus_jobs_ask(JOB_CALL, bytes_slice(&body), fetch_answered, NULL);
 	bytes_free(&body);
 	asked_at = now;
+	if (retry_at <= now)
+		retry_at = LOOP_NEVER;
 	if (under_way)
 		wanted = false;
 	else
@@ -348,5 +361,5 @@ fetches_deadline(void)
 {
 	if (under_way || !deliveries_have_room())
 		return LOOP_NEVER;
-	return Max(wanted ? not_before : look_at, not_before);
+	return Max(wanted ? not_before : Min(look_at, retry_at), not_before);
 }

@@ -15,6 +15,9 @@
 /* There may be something new. */
 extern void fetches_want(void);
 
+/* There will be at that time. */
+extern void fetches_want_at(int64 time);
+
 /* Ask for more, if it is time and there is room. */
 extern void fetches_run(int64 now);
 

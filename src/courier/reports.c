@@ -14,6 +14,7 @@
  */
 #include "proto/proto.h"
 
+#include "courier/fetches.h"
 #include "courier/reports.h"
 #include "program/bus_jobs.h"
 #include "program/bus_link.h"
@@ -192,7 +193,13 @@ report_answered(JobOutcome outcome, Slice body, void *arg)
 		return;
 	}
 	while (!dlist_is_empty(&told))
-		delivery_free(dlist_container(Delivery, node, dlist_pop_head_node(&told)));
+	{
+		Delivery   *delivery = dlist_container(Delivery, node, dlist_pop_head_node(&told));
+
+		if (delivery->verdict == VERDICT_RETRY)
+			fetches_want_at(loop_now + delivery->retry_ms);
+		delivery_free(delivery);
+	}
 	if (nended > 0)
 		due_at = Min(due_at, loop_now);
 }

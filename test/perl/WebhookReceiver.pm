@@ -51,7 +51,7 @@ sub ask
 	my $answer = $self->{http}->get("http://127.0.0.1:$self->{port}/$what");
 
 	croak "the receiver answers $answer->{status}: $answer->{content}" unless $answer->{success};
-	return decode_json($answer->{content});
+	return JSON::PP->new->utf8->allow_nonref->decode($answer->{content});
 }
 
 # The requests for a path, in the order in which they came.

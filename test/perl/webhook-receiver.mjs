@@ -17,8 +17,9 @@
 //	/short/...			200, and less than its Content-Length says
 //	/head/...			a head without an end
 //
-// GET /requests has those that were made, and GET /counts how many there were of
-// each message, without keeping more of them after POST /brief.
+// GET /requests has those that were made, unless GET /brief came before; /counts how
+// many there were of each message; /totals how many requests and messages; /most how
+// many of a path were open at a time.
 
 import { readFileSync } from 'node:fs';
 import http from 'node:http';
@@ -27,6 +28,7 @@ import https from 'node:https';
 const [, , keyFile, certFile] = process.argv;
 const requests = [];
 const counts = new Map();			// path and message id -> requests
+let total = 0;
 const open = new Map();				// path -> requests not answered, and the most of them
 let brief = false;
 
@@ -58,6 +60,14 @@ const misbehave = {
 	},
 };
 
+const questions = {
+	'/requests': () => requests,
+	'/brief': () => brief = true,
+	'/counts': () => [...counts].map(([key, n]) => [...key.split(' '), n]),
+	'/totals': () => [total, counts.size],
+	'/most': () => Object.fromEntries([...open].map(([key, o]) => [key, o.most])),
+};
+
 function answer(response, status, headers = {}) {
 	response.writeHead(status, headers);
 	response.end('{"received":true}');
@@ -76,12 +86,7 @@ function act(path, seen, response) {
 }
 
 function control(path, response) {
-	if (path === '/brief') brief = true;
-	const body = path === '/requests' ? requests
-		: path === '/counts' ? [...counts].map(([key, n]) => [...key.split(' '), n])
-		: Object.fromEntries([...open].map(([key, o]) => [key, o.most]));
-
-	response.end(JSON.stringify(body));
+	response.end(JSON.stringify(questions[path]()));
 }
 
 function take(request, response) {
@@ -89,12 +94,13 @@ function take(request, response) {
 
 	request.on('data', (chunk) => chunks.push(chunk));
 	request.on('end', () => {
-		if (['/requests', '/counts', '/brief', '/most'].includes(request.url)) return control(request.url, response);
+		if (request.url in questions) return control(request.url, response);
 
 		const path = request.url;
 		const id = request.headers['webhook-id'];
 		const seen = (counts.get(`${path} ${id}`) ?? 0) + 1;
 		counts.set(`${path} ${id}`, seen);
+		total++;
 
 		const concurrent = open.get(path) ?? { now: 0, most: 0 };
 		open.set(path, concurrent);

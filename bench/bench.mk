@@ -3,14 +3,9 @@
 
 BENCH_PROGRAMS = $(addprefix build/bench/, load_client bare_broadcast \
 	sender listen_client presence_client resume_client bare_presence \
-<<<<<<< HEAD
-	talker)
+	talker webhook_sink)
 BENCH_COMMON = $(addprefix build/bench/, support.o histogram.o marker.o tally.o \
 	ws_client.o dialect.o)
-=======
-	talker webhook_sink)
-BENCH_COMMON = $(addprefix build/bench/, support.o histogram.o marker.o tally.o ws_client.o)
->>>>>>> 986efbc (Test and measure webhooks)
 BENCH_CFLAGS = $(CFLAGS) -D_GNU_SOURCE -DFRONTEND -Ibench -I$(includedir) \
 	-I$(includedir_server)
 

@@ -227,13 +227,13 @@ encode(const HistoryPage *page, Dialect dialect)
 	WalMessage	message;
 	MessageMeta meta;
 	uint32		n = 0;
-	bool		replayed = page->wanted.kind == HISTORY_REPLAY || dialect == DIALECT_SOCKET_IO;
 
-	/* Phoenix clients are told so of replays only, Socket.IO clients of resumes, too */
 	scratch.len = 0;
 	while (job_next_history_entry(&entries, &head, &message))
 	{
-		message_meta_stored(&meta, &message, &head.place, replayed);
+		message_meta_stored(&meta, &message, &head.place,
+							page->wanted.kind == HISTORY_REPLAY);
+		meta.from_history = true;
 		if (!message_frame_append(&scratch, dialect, page->topic, &message, &meta))
 			return false;
 		n++;

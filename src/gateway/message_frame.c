@@ -43,7 +43,7 @@ message_meta_stored(MessageMeta *meta, const WalMessage *message, const Place *p
 
 	meta->len = 0;
 	meta->cursor_at = 0;
-	meta->replayed = replayed;
+	meta->from_history = false;
 	if (replayed)
 		APPEND_LITERAL(meta, "{\"replayed\":true,\"id\":\"");
 	else

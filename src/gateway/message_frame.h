@@ -19,7 +19,7 @@ typedef struct MessageMeta
 {
 	size_t		len;			/* 0 = there is none */
 	size_t		cursor_at;		/* where the cursor stands in it; 0 = nowhere */
-	bool		replayed;
+	bool		from_history;	/* it was missed, and is told now */
 	char		text[160];
 } MessageMeta;
 

@@ -56,8 +56,8 @@ struct ReplicaKey
 	dlist_node	in_changed;
 	bool		changed;		/* is in_changed */
 	dlist_head	metas[META_STANDINGS];
-	uint32		coming_start;	/* in the frames of the diff that tells of its */
-	uint32		coming_end;		/* coming; 0 = none does */
+	uint32		news_start;		/* in the frames of the diff at hand; */
+	uint32		news_end;		/* 0 = they say nothing of it */
 	uint32		json_len;
 	char		json[FLEXIBLE_ARRAY_MEMBER];	/* a string, with quotes */
 };
@@ -191,8 +191,8 @@ get_key(PresenceReplica *replica, Slice json)
 		return NULL;
 	key->replica = replica;
 	key->changed = false;
-	key->coming_start = 0;
-	key->coming_end = 0;
+	key->news_start = 0;
+	key->news_end = 0;
 	for (int i = 0; i < META_STANDINGS; i++)
 		dlist_init(&key->metas[i]);
 	key->json_len = (uint32) json.len;
@@ -610,8 +610,8 @@ settle_key(ReplicaKey *key)
 		free_meta(dlist_head_element(ReplicaMeta, in_key, gone));
 	dlist_delete(&key->in_changed);
 	key->changed = false;
-	key->coming_start = 0;
-	key->coming_end = 0;
+	key->news_start = 0;
+	key->news_end = 0;
 	release_key(key);
 }
 
@@ -689,13 +689,13 @@ replica_meta_fields(Slice meta)
 }
 
 /*
- * Note the coming of a key.
+ * Note where it is told of a key.
  */
 void
-replica_key_note_coming(ReplicaKey *key, size_t start, size_t end)
+replica_key_note_news(ReplicaKey *key, size_t start, size_t end)
 {
-	key->coming_start = (uint32) start;
-	key->coming_end = (uint32) end;
+	key->news_start = (uint32) start;
+	key->news_end = (uint32) end;
 }
 
 /*
@@ -708,10 +708,10 @@ presence_replica_own_key(PresenceReplica *replica, Slice json, uint32 *start, ui
 
 	if (key == NULL)
 		return OWN_KEY_UNKNOWN;
-	*start = key->coming_start;
-	*end = key->coming_end;
-	if (key->coming_end > 0)
-		return OWN_KEY_COMES;
+	*start = key->news_start;
+	*end = key->news_end;
+	if (key->news_end > 0)
+		return OWN_KEY_NEWS;
 	return dlist_is_empty(unconstify(dlist_head *, &key->metas[META_TOLD])) &&
 		dlist_is_empty(unconstify(dlist_head *, &key->metas[META_GONE])) ?
 		OWN_KEY_UNKNOWN : OWN_KEY_TOLD;

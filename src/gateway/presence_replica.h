@@ -113,17 +113,14 @@ extern void replica_key_visit_metas(const ReplicaKey *key, ReplicaVersion versio
 /* The fields of a meta but for phx_ref: what is between the braces. */
 extern Slice replica_meta_fields(Slice meta);
 
-/*
- * Note where in the frames of this diff it is told that a key has come, which it
- * had not been before.
- */
-extern void replica_key_note_coming(ReplicaKey *key, size_t start, size_t end);
+/* Note where in the frames of this diff it is told of a key. */
+extern void replica_key_note_news(ReplicaKey *key, size_t start, size_t end);
 
 /* What a client is told of its own key. */
 typedef enum OwnKey
 {
 	OWN_KEY_UNKNOWN,			/* it has not come, or not been told yet */
-	OWN_KEY_COMES,				/* with this diff, at the place that was noted */
+	OWN_KEY_NEWS,				/* it is in this diff, at the place that was noted */
 	OWN_KEY_TOLD
 } OwnKey;
 

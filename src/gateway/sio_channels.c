@@ -43,6 +43,8 @@
 /* Bytes of what a client tracks that leave room for the rest of a member. */
 #define TRACK_MAX_PAYLOAD (PRESENCE_META_MAX_BYTES - 16 * 1024)
 
+#define ACKS_MAX_BYTES 4096		/* of those who wait for one answer */
+
 static Bytes name_text;			/* of the channel of the event at hand */
 static Bytes event_text;		/* of what it publishes */
 static Bytes json;				/* an answer being put together */
@@ -107,15 +109,17 @@ find_joined(Conn *conn, Slice ack, Slice name, const SioError *error)
 }
 
 /*
- * Note who waits for the answer to a subscription.
+ * Note who waits for the answer to a subscription; false if too many do.
  */
-static void
+static bool
 note_ack(Subscription *subscription, Slice ack)
 {
 	if (ack.len == 0)
-		return;
+		return true;
+	if (subscription->acks.len > ACKS_MAX_BYTES)
+		return false;
 	bytes_append_slice(&subscription->acks, ack);
-	bytes_append_byte(&subscription->acks, ' ');
+	return bytes_append_byte(&subscription->acks, ' ');
 }
 
 /*
@@ -172,8 +176,9 @@ send_state(Conn *conn, Slice ack, FrameBuf *members)
  * Tell those who wait for it that the channel is subscribed to, and who is there.
  */
 static void
-answer_acks(Channel *channel, Slice acks, const JoinNews *news)
+answer_acks(Channel *channel, const JoinNews *news)
 {
+	Slice		acks = bytes_slice(&channel->subscription->acks);
 	bool		own;
 	FrameBuf   *members = sio_presence_snapshot(channel, &own);
 	char		cursor[CURSOR_TEXT_BYTES];
@@ -208,6 +213,7 @@ answer_acks(Channel *channel, Slice acks, const JoinNews *news)
 	bytes_append_cstr(&tail, "}]");
 	while (next_ack(&acks, &ack))
 		send_state(channel->conn, ack, members);
+	bytes_free(&channel->subscription->acks);
 }
 
 /*
@@ -254,8 +260,7 @@ sio_channel_answer(Channel *channel, const JoinNews *news)
 
 	iso_time_write(loop_wall, subscription->joined_at);
 	subscription->is_tracked = subscription->is_member;
-	answer_acks(channel, bytes_slice(&subscription->acks), news);
-	bytes_free(&subscription->acks);
+	answer_acks(channel, news);
 	if (subscription->is_member)
 		good = tell_others(channel);
 	if (!good)
@@ -424,13 +429,12 @@ begin_subscription(Conn *conn, Slice ack, Slice name, Slice argument)
 		return;
 	}
 	channel->subscription->is_member = jslice_bool(jslice_get(argument, "presence"), true);
-	note_ack(channel->subscription, ack);
 	settings.resume = jslice_get(argument, "resume");
 	if (jslice_type(settings.resume) != JSLICE_STRING)
 		settings.resume = slice_make(NULL, 0);
-	if (catch_up_open(channel, &settings) != NULL)
+	if (!note_ack(channel->subscription, ack) || catch_up_open(channel, &settings) != NULL)
 	{
-		refuse_acks(channel, &failed);
+		sio_refuse(conn, ack, name, &failed);
 		channel_free(channel);
 		return;
 	}
@@ -444,9 +448,10 @@ begin_subscription(Conn *conn, Slice ack, Slice name, Slice argument)
 void
 sio_subscribe(Conn *conn, Slice ack, Slice argument)
 {
+	static const SioError too_many = {SIO_RATE_LIMITED, "Too many subscriptions wait"};
+	JoinNews	news = {.recovery = RECOVERY_NOT_ASKED};
 	Channel    *channel;
 	Slice		name;
-	JoinNews	news = {.recovery = RECOVERY_NOT_ASKED};
 
 	if (!read_channel(conn, ack, argument, &name))
 		return;
@@ -457,18 +462,16 @@ sio_subscribe(Conn *conn, Slice ack, Slice argument)
 			begin_subscription(conn, ack, name, argument);
 		return;
 	}
-	if (channel->state != CHANNEL_JOINED)
+	if (!note_ack(channel->subscription, ack))
 	{
-		note_ack(channel->subscription, ack);
+		sio_refuse(conn, ack, name, &too_many);
 		return;
 	}
-	if (ack.len == 0)
+	if (channel->state != CHANNEL_JOINED)
 		return;
 	if (channel->member)
 		news.from = *place_now();
-	note_ack(channel->subscription, ack);
-	answer_acks(channel, bytes_slice(&channel->subscription->acks), &news);
-	bytes_free(&channel->subscription->acks);
+	answer_acks(channel, &news);
 }
 
 /*

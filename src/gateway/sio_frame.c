@@ -142,7 +142,7 @@ build_meta(const Topic *topic, const WalMessage *message, const MessageMeta *met
 		bytes_append(&meta_json, meta->text + meta->cursor_at, CURSOR_TEXT_BYTES);
 		bytes_append_byte(&meta_json, '"');
 	}
-	if (meta->replayed)
+	if (meta->from_history)
 		bytes_append_cstr(&meta_json, ",\"replayed\":true");
 	if (!is_cast && (message->flags & WAL_MESSAGE_TYPE_BROADCAST) != 0)
 		bytes_append_cstr(&meta_json, ",\"type\":\"broadcast\"");

@@ -7,8 +7,8 @@
  * presence that Phoenix clients follow, and the answer to its subscription tells
  * of all.  Then come events: presence:join when a key comes, presence:leave when
  * its last meta goes, presence:update when a payload changes.  They are encoded
- * once for all; but whoever comes is not told of itself, so that its event is cut
- * out of what it gets.
+ * once for all; but whoever comes, or tracks something else, is not told of itself,
+ * so that its event is cut out of what it gets.
  *
  * src/gateway/sio_presence.c
  *
@@ -126,14 +126,13 @@ put_news(ReplicaKey *key, void *arg)
 	was = presence_member_append(&before, key, REPLICA_TOLD);
 	is = presence_member_append(&after, key, REPLICA_NEW);
 	if (is && !was)
-	{
 		put_event(writer, "presence:join", &after);
-		replica_key_note_coming(key, start, writer->out->len);
-	}
 	else if (was && !is)
 		put_event(writer, "presence:leave", &before);
 	else if (was && !slice_equals(bytes_slice(&before), bytes_slice(&after)))
 		put_event(writer, "presence:update", &after);
+	if (writer->out->len > start)
+		replica_key_note_news(key, start, writer->out->len);
 	if (before.failed || after.failed)
 		writer->failed = true;
 }
@@ -155,6 +154,25 @@ encode_diff(PresenceReplica *replica, Dialect dialect, Slice full_name, Bytes *o
 }
 
 /*
+ * Is what a channel tracks told with this diff, and where?
+ */
+static bool
+own_news(PresenceReplica *replica, Listener *listener, uint32 *start, uint32 *end)
+{
+	OwnKey		own;
+
+	if (listener->own == OWN_NONE)
+		return false;
+	scratch_reset(&json);
+	jslice_append_string(&json, presence_key(presence_of_listener(listener)));
+	own = presence_replica_own_key(replica, bytes_slice(&json), start, end);
+	/* another socket of the user's has come before it */
+	if (own == OWN_KEY_NEWS || (own == OWN_KEY_TOLD && listener->own == OWN_COMING))
+		listener->own = OWN_NONE;
+	return own == OWN_KEY_NEWS;
+}
+
+/*
  * Queue that for one.  Before it has its answer, that will tell.
  */
 static bool
@@ -162,23 +180,12 @@ deliver_diff(PresenceReplica *replica, Listener *listener, FrameBuf *frames)
 {
 	Channel    *channel = listener->channel;
 	Conn	   *conn = channel->conn;
-	uint32		start = 0;
-	uint32		end = 0;
+	uint32		start;
+	uint32		end;
 
 	if (channel->state != CHANNEL_JOINED)
 		return false;
-	if (listener->comes)
-	{
-		OwnKey		own;
-
-		scratch_reset(&json);
-		jslice_append_string(&json, presence_key(presence_of_listener(listener)));
-		own = presence_replica_own_key(replica, bytes_slice(&json), &start, &end);
-		listener->comes = own == OWN_KEY_UNKNOWN;
-		if (own != OWN_KEY_COMES)
-			start = end = 0;
-	}
-	if (end == 0)
+	if (!own_news(replica, listener, &start, &end))
 		return conn_deliver(conn, frames, 0, frames->len);
 	if (start > 0 && !conn_deliver(conn, frames, 0, start))
 		return false;

@@ -112,6 +112,15 @@ BEGIN
 END;
 $$;
 CREATE TRIGGER tell AFTER INSERT OR UPDATE OR DELETE ON room_messages FOR EACH ROW EXECUTE FUNCTION room_messages_broadcast_trigger();
+
+-- Channels: all may subscribe, and publish on one kind of them.
+INSERT INTO realtime.channels (pattern) VALUES ('chat:%'), ('read:%');
+CREATE POLICY "chat_read" ON realtime.messages
+FOR SELECT TO anon, authenticated
+USING (channel_name LIKE 'chat:%');
+CREATE POLICY "chat_publish" ON realtime.messages
+FOR INSERT TO anon, authenticated
+WITH CHECK (channel_name LIKE 'chat:%');
 SQL
 	return;
 }

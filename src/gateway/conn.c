@@ -4,7 +4,7 @@
  *	  A client's connection: its state, its queue, its end.
  *
  * What comes in is read elsewhere (conn_input.c); here is what goes out and
- * how a connection ends.  Three rules hold it together:
+ * how a connection ends.  Four rules hold it together:
  *
  * - Queueing never writes.  Everything of a turn is collected and written by
  *	 one system call per socket in conn_flush_all(): this is what decides the
@@ -15,6 +15,10 @@
  *	 the very array this connection is in, or with another event for it still
  *	 to be handed out.  So it only marks; conn_reap(), between the last event
  *	 and the sleep, takes it out of its topics and frees it.
+ *
+ * - A connection that is polled has no socket.  All else is as for others: what
+ *	 is queued for it waits until a request takes it, as for a socket that is
+ *	 full (polling.c).
  *
  * - The bound is looked at before something is added.  A queue may pass it by
  *	 one message, because a message larger than the bound must be deliverable
@@ -35,6 +39,7 @@
 #include "gateway/gw_stats.h"
 #include "gateway/http_exchange.h"
 #include "gateway/identities.h"
+#include "gateway/polling.h"
 #include "gateway/protocol.h"
 #include "gateway/publishers.h"
 #include "gateway/request_headers.h"
@@ -103,27 +108,66 @@ flush_later(Conn *conn)
 }
 
 /*
- * Begin with a client.
+ * Make one without a socket.
  */
 Conn *
-conn_open(int fd, WatchReady ready)
+conn_open_polled(void)
 {
 	Conn	   *conn = calloc(1, sizeof(Conn));
 
 	if (conn == NULL)
 		return NULL;
-	conn->watch.fd = fd;
-	conn->watch.ready = ready;
-	if (!loop_add(&conn->watch, EPOLLIN))
-	{
-		free(conn);
-		return NULL;
-	}
+	conn->watch.fd = -1;
 	conn->stream = &stream_plain;
 	conn->state = CONN_HTTP;
 	timer_start(&conn->timer, TIMER_REQUEST, loop_now);
-	nconns++;
 	return conn;
+}
+
+/*
+ * Give it a socket; false if it cannot be watched.
+ */
+static bool
+set_socket(Conn *conn, int fd, WatchReady ready, uint32 events)
+{
+	conn->watch.fd = fd;
+	conn->watch.ready = ready;
+	if (loop_add(&conn->watch, events))
+	{
+		nconns++;
+		return true;
+	}
+	conn->watch.fd = -1;
+	return false;
+}
+
+/*
+ * Part with the socket.  Closing it would not do: it lives on elsewhere.
+ */
+static int
+unset_socket(Conn *conn)
+{
+	int			fd = conn->watch.fd;
+
+	loop_remove(&conn->watch);
+	conn->watch.fd = -1;
+	nconns--;
+	return fd;
+}
+
+/*
+ * Begin with a client.
+ */
+Conn *
+conn_open(int fd, WatchReady ready)
+{
+	Conn	   *conn = conn_open_polled();
+
+	if (conn == NULL || set_socket(conn, fd, ready, EPOLLIN))
+		return conn;
+	timer_stop(&conn->timer);
+	free(conn);
+	return NULL;
 }
 
 /*
@@ -196,7 +240,20 @@ conn_told(Conn *conn)
 static uint32
 input_events(const Conn *conn)
 {
-	return conn->input_paused ? 0 : EPOLLIN;
+	if (!conn->input_paused)
+		return EPOLLIN;
+	/* who polls has to be known to be gone before there is an answer */
+	return conn->polling != NULL ? EPOLLRDHUP : 0;
+}
+
+/*
+ * Watch the socket, if there is one.
+ */
+static void
+watch_for(Conn *conn, uint32 events)
+{
+	if (!conn_is_polled(conn))
+		loop_change(&conn->watch, events);
 }
 
 /*
@@ -209,7 +266,7 @@ conn_pause_input(Conn *conn)
 	conn->input_paused = true;
 	if (conn->state == CONN_HTTP)
 		timer_restart(&conn->timer, TIMER_ANSWER, loop_now);
-	loop_change(&conn->watch, conn->watch.events & ~EPOLLIN);
+	watch_for(conn, (conn->watch.events & EPOLLOUT) | input_events(conn));
 }
 
 /*
@@ -223,7 +280,7 @@ conn_resume_input(Conn *conn)
 	conn->input_paused = false;
 	if (conn->state == CONN_HTTP)
 		timer_restart(&conn->timer, TIMER_REQUEST, loop_now);
-	loop_change(&conn->watch, conn->watch.events | EPOLLIN);
+	watch_for(conn, (conn->watch.events & EPOLLOUT) | input_events(conn));
 }
 
 /*
@@ -287,7 +344,7 @@ linger(Conn *conn)
 static void
 wait_writable(Conn *conn, uint64 written)
 {
-	loop_change(&conn->watch, input_events(conn) | EPOLLOUT);
+	watch_for(conn, input_events(conn) | EPOLLOUT);
 	if (conn->state == CONN_CLOSING)
 		return;
 	if (conn->pressure.backlog == NULL)
@@ -312,7 +369,28 @@ queue_drained(Conn *conn)
 		return;
 	}
 	backpressure_end(&conn->pressure);
-	loop_change(&conn->watch, input_events(conn));
+	watch_for(conn, input_events(conn));
+}
+
+/*
+ * Hand what is queued to a request, if one waits for it.  If none does, that is
+ * the same as a socket that takes nothing.
+ */
+static void
+flush_polled(Conn *conn)
+{
+	bool		told_end = false;
+	size_t		taken = polling_deliver(conn, &told_end);
+
+	STAT_SUB(BUS_STAT_QUEUED_BYTES, taken);
+	if (conn->state == CONN_CLOSED)
+		return;
+	if (conn->state == CONN_CLOSING && told_end)
+		conn_abort(conn);
+	else if (conn->out.count > 0)
+		wait_writable(conn, taken);
+	else if (conn->state != CONN_CLOSING)
+		backpressure_end(&conn->pressure);
 }
 
 /*
@@ -323,6 +401,11 @@ flush(Conn *conn)
 {
 	uint64		written = 0;
 
+	if (conn_is_polled(conn))
+	{
+		flush_polled(conn);
+		return;
+	}
 	while (conn->out.count > 0)
 	{
 		struct iovec iov[IOV_MAX_RUNS];
@@ -355,23 +438,56 @@ flush(Conn *conn)
 }
 
 /*
+ * Write all that is queued; false if that is not possible now, or never.
+ */
+static bool
+write_all(Conn *conn)
+{
+	if (conn->out.count > 0)
+		flush(conn);
+	return conn->state <= CONN_OPEN && conn->out.count == 0;
+}
+
+/*
  * Part with the socket.
  */
 int
 conn_release(Conn *conn)
 {
-	int			fd = conn->watch.fd;
+	int			fd;
 
 	Assert(conn->state == CONN_HTTP);
-	if (conn->out.count > 0)
-		flush(conn);
-	if (conn->state == CONN_CLOSED || conn->out.count > 0 || !conn->stream->can_hand_over)
+	if (!conn->stream->can_hand_over || !write_all(conn))
 		return -1;
-	/* closing would not do: the socket lives on elsewhere */
-	loop_remove(&conn->watch);
-	conn->watch.fd = -1;
+	fd = unset_socket(conn);
 	conn_abort(conn);
 	return fd;
+}
+
+/*
+ * Go on with another's socket.  What is queued goes there at the end of the turn.
+ */
+bool
+conn_take_socket(Conn *to, Conn *from)
+{
+	WatchReady	ready = from->watch.ready;
+	int			fd = -1;
+
+	Assert(to->state == CONN_OPEN && conn_is_polled(to) && to->polling == NULL);
+	if (write_all(from))
+		fd = unset_socket(from);
+	conn_abort(from);
+	if (fd < 0 || !set_socket(to, fd, ready, input_events(to)))
+	{
+		if (fd >= 0)
+			close(fd);
+		conn_abort(to);
+		return false;
+	}
+	to->stream = from->stream;
+	backpressure_end(&to->pressure);
+	flush_later(to);
+	return true;
 }
 
 /*
@@ -388,13 +504,15 @@ conn_flush_all(void)
 		if (dirty == NULL)
 			dirty_tail = &dirty;
 		conn->dirty = false;
-		if (conn->state == CONN_CLOSING || conn->out.count > 0)
+		if (conn->state == CONN_CLOSING || conn->out.count > 0 ||
+			(conn_is_polled(conn) && conn->state == CONN_OPEN))
 			flush(conn);
 	}
 }
 
 /*
- * EPOLLOUT: flushed with the others, at the end of the turn.
+ * EPOLLOUT, or a request that polls: flushed with the others, at the end of the
+ * turn.
  */
 void
 conn_writable(Conn *conn)
@@ -542,6 +660,9 @@ owner(Timer *timer)
 	return (Conn *) ((char *) timer - offsetof(Conn, timer));
 }
 
+/* Time that a WebSocket gets to take a session over that is polled. */
+static const int64 probe_timeout = 10000;
+
 /*
  * The clocks of OPEN connections: each has one of them, and no other has.
  */
@@ -555,6 +676,7 @@ static const struct
 	{TIMER_CONNECT, &gw_settings.connect_timeout},
 	{TIMER_PING, &gw_settings.ping_interval},
 	{TIMER_PONG, &gw_settings.ping_timeout},
+	{TIMER_PROBE, &probe_timeout},
 };
 
 /*
@@ -676,17 +798,15 @@ conn_deadline(void)
 }
 
 /*
- * Close the socket, unless another process has it.  One that has come from there
- * may still be open in it for a moment, and closing alone would not keep us from
- * hearing of it.
+ * Close the socket, unless it lives on elsewhere.  One that has come from another
+ * process may still be open there for a moment, and closing alone would not keep
+ * us from hearing of it.
  */
 static void
 close_socket(Conn *conn)
 {
-	if (conn->watch.fd < 0)
-		return;
-	loop_remove(&conn->watch);
-	close(conn->watch.fd);
+	if (!conn_is_polled(conn))
+		close(unset_socket(conn));
 }
 
 /*
@@ -703,6 +823,8 @@ conn_reap(void)
 		conn->reaping = false;
 		channels_free(conn);
 		http_exchange_abandon(conn);
+		if (conn->polling != NULL)
+			polling_leave(conn);
 		if (conn->state != CONN_CLOSED)
 			continue;
 		if (conn->protocol != NULL && conn->protocol->free != NULL)
@@ -715,6 +837,5 @@ conn_reap(void)
 		recv_buf_free(conn->input);
 		close_socket(conn);
 		free(conn);
-		nconns--;
 	}
 }

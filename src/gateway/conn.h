@@ -24,6 +24,7 @@ struct EventStream;
 struct HttpExchange;
 struct Identity;
 struct Protocol;
+struct Polling;
 struct Publisher;
 struct RequestHeaders;
 
@@ -81,6 +82,8 @@ typedef struct Conn
 		struct EventStream *events; /* event_stream.c */
 		struct EngineSession *engine;	/* engine_session.c */
 	};							/* the protocol's own part; NULL for Phoenix */
+	struct Polling *polling;	/* polling.c: it has no socket but is polled,
+								 * or it carries a request of one that is */
 	struct Publisher *publisher;	/* NULL for one that never broadcast */
 	Timer		timer;
 } Conn;
@@ -90,6 +93,25 @@ typedef struct Conn
  * and then the descriptor is still the caller's.
  */
 extern Conn *conn_open(int fd, WatchReady ready);
+
+/*
+ * One without a socket: requests on other connections take what it has queued
+ * (polling.c).  NULL without memory.
+ */
+extern Conn *conn_open_polled(void);
+
+/* Has it none? */
+static inline bool
+conn_is_polled(const Conn *conn)
+{
+	return conn->watch.fd < 0;
+}
+
+/*
+ * Have `to`, which has been polled, go on with the socket of `from`, which is
+ * CLOSED then.  False if that cannot be, and then both are CLOSED.
+ */
+extern bool conn_take_socket(Conn *to, Conn *from) RT_MUSTCHECK;
 
 /*
  * Part with the socket of an HTTP connection, which is CLOSED then: another

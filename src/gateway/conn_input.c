@@ -21,6 +21,7 @@
 #include "gateway/gw_stats.h"
 #include "gateway/handover.h"
 #include "gateway/http_routes.h"
+#include "gateway/polling.h"
 #include "gateway/protocol.h"
 #include "gateway/publishers.h"
 
@@ -38,6 +39,7 @@ typedef struct Input
 } Input;
 
 static char scratch[SCRATCH_BYTES];
+static Conn *heir;				/* of the connection whose frames are handled */
 
 /*
  * Answer a ping.
@@ -94,8 +96,8 @@ next_event(Conn *conn, Input *in)
  * Does a connection that broadcasts or publishes have to wait?  Then nothing is
  * read from it, and what has been stays where it is, until it is resumed.
  */
-static bool
-held_back(Conn *conn)
+bool
+conn_input_held_back(Conn *conn)
 {
 	if (conn->state == CONN_OPEN && conn->protocol->is_full != NULL &&
 		conn->protocol->is_full(conn))
@@ -111,6 +113,30 @@ held_back(Conn *conn)
 }
 
 /*
+ * Another connection goes on with the rest of the bytes.
+ */
+static void
+pass_on(Input *in)
+{
+	Conn	   *to = heir;
+	size_t		taken = in->state.ws.taken;
+	size_t		len = in->len;
+
+	heir = NULL;
+	in->len = 0;
+	conn_input_begin(to, slice_make(in->data + taken, len - taken));
+}
+
+/*
+ * Remember who.
+ */
+void
+conn_input_pass(Conn *conn)
+{
+	heir = conn;
+}
+
+/*
  * Handle all frames that are whole.  Any of them is a sign of life; bytes that
  * complete none are not, or one a minute would keep a connection for ever.
  */
@@ -121,10 +147,12 @@ handle_frames(Conn *conn, Input *in)
 
 	if (conn->protocol->message_max != NULL)
 		in->state.ws.max_message = conn->protocol->message_max();
-	while (conn->state == CONN_OPEN && !held_back(conn) && next_event(conn, in))
+	while (conn->state == CONN_OPEN && !conn_input_held_back(conn) && next_event(conn, in))
 		alive = true;
 	fanout_settle();
-	if (alive)
+	if (heir != NULL)
+		pass_on(in);
+	else if (alive)
 		conn_active(conn);
 }
 
@@ -285,7 +313,11 @@ void
 conn_input_resume(Conn *conn)
 {
 	conn_resume_input(conn);
-	if (conn->state <= CONN_OPEN && conn->input != NULL)
+	if (conn->state > CONN_OPEN)
+		return;
+	if (conn_is_polled(conn))
+		polling_resume(conn);
+	else if (conn->input != NULL)
 		handle_kept(conn);
 }
 
@@ -362,11 +394,11 @@ conn_input_ready(Watch *watch, uint32 events)
 	if (conn->input_paused)
 	{
 		/* watched for nothing, it tells only that the client is gone */
-		if (events & (EPOLLHUP | EPOLLERR))
+		if (events & (EPOLLHUP | EPOLLRDHUP | EPOLLERR))
 			conn_abort(conn);
 	}
 	else if (conn->state > CONN_OPEN || (conn->state == CONN_OPEN && conn->protocol->message == NULL))
 		drain_input(conn);
-	else if (!held_back(conn))
+	else if (!conn_input_held_back(conn))
 		read_input(conn);
 }

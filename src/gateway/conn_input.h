@@ -19,6 +19,18 @@ extern void conn_input_ready(Watch *watch, uint32 events);
 extern void conn_input_begin(Conn *conn, Slice bytes);
 
 /*
+ * From a message's handler: what its connection has sent behind the message is
+ * for this one.
+ */
+extern void conn_input_pass(Conn *heir);
+
+/*
+ * Has it said so much that it has to wait?  Then conn_input_resume() is called
+ * when it need not any more.
+ */
+extern bool conn_input_held_back(Conn *conn);
+
+/*
  * A request has been answered for which input was paused, or the connection
  * need not be held back any more: go on with what was sent.
  */

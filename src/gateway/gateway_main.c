@@ -35,6 +35,7 @@
 #include "gateway/identities.h"
 #include "gateway/limits.h"
 #include "gateway/listener.h"
+#include "gateway/polling.h"
 #include "gateway/outbox.h"
 #include "gateway/presence.h"
 #include "gateway/presence_topics.h"
@@ -114,6 +115,7 @@ next_deadline(void)
 	deadline = Min(deadline, change_delivery_deadline());
 	deadline = Min(deadline, catch_up_deadline());
 	deadline = Min(deadline, event_streams_deadline());
+	deadline = Min(deadline, polling_deadline());
 	return Min(deadline, Min(trim_at, end_at));
 }
 
@@ -151,6 +153,7 @@ turn(void)
 	check_shutdown();
 	listener_run_timers(loop_now);
 	conn_run_timers(loop_now);
+	polling_run();
 	access_run_expiry();
 	agent_channels_run_timers(loop_now);
 	hub_report_run_timers(loop_now);

@@ -267,14 +267,13 @@ http_exchange_defer(HttpExchange *exchange, bool keep_body)
 }
 
 /*
- * Send the answer, if somebody is there to take it.
+ * Send the answer, if somebody is there to take it; returns who.
  */
-void
-http_exchange_answer_as(HttpExchange *exchange, int status, const char *type, Slice body,
-						const char *headers)
+static Conn *
+send_answer(HttpExchange *exchange, int status, const char *type, Slice body,
+			const char *headers)
 {
 	Conn	   *conn = exchange->conn;
-	bool		deferred = exchange->state == EXCHANGE_DEFERRED;
 	HttpRequest req;
 
 	if (conn != NULL)
@@ -283,8 +282,32 @@ http_exchange_answer_as(HttpExchange *exchange, int status, const char *type, Sl
 		http_answer_as(conn, &req, exchange->route->readers, status, type, body, headers);
 	}
 	free_exchange(exchange);
+	return conn;
+}
+
+/*
+ * Send the answer and go on.
+ */
+void
+http_exchange_answer_as(HttpExchange *exchange, int status, const char *type, Slice body,
+						const char *headers)
+{
+	bool		deferred = exchange->state == EXCHANGE_DEFERRED;
+	Conn	   *conn = send_answer(exchange, status, type, body, headers);
+
 	if (conn != NULL && deferred)
 		conn_input_resume(conn);
+}
+
+/*
+ * Send the answer and nothing else.
+ */
+Conn *
+http_exchange_answer_paused(HttpExchange *exchange, int status, const char *type, Slice body,
+							const char *headers)
+{
+	Assert(exchange->state == EXCHANGE_DEFERRED);
+	return send_answer(exchange, status, type, body, headers);
 }
 
 /*

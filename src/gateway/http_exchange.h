@@ -62,6 +62,13 @@ extern void http_exchange_answer(HttpExchange *exchange, int status, Slice body,
 extern void http_exchange_answer_as(HttpExchange *exchange, int status, const char *type,
 									Slice body, const char *headers);
 
+/*
+ * The same for one that was deferred, in the midst of something: its connection,
+ * which is returned unless it has ended, reads nothing until it is resumed.
+ */
+extern Conn *http_exchange_answer_paused(HttpExchange *exchange, int status, const char *type,
+										 Slice body, const char *headers);
+
 /* The same with an error as body. */
 extern void http_exchange_error(HttpExchange *exchange, int status, const char *text,
 								const char *headers);

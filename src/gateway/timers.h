@@ -26,6 +26,7 @@ typedef enum TimerKind
 	TIMER_CONNECT,				/* since a Socket.IO session belongs to nobody */
 	TIMER_PING,					/* since it answered a ping */
 	TIMER_PONG,					/* since it was sent one */
+	TIMER_PROBE,				/* since a WebSocket began to take a session over */
 	TIMER_KINDS
 } TimerKind;
 

@@ -10,7 +10,7 @@
  *
  * A function that has a lot to do does so in steps, each of which is a job and a
  * transaction of its own: status 100 with a body asks to be called again with
- * that body, as long as the client is there.
+ * that body.  It is carried out to the end even if its client is gone.
  *
  * src/gateway/api_routes.c
  *
@@ -320,11 +320,6 @@ answered(JobOutcome outcome, Slice result, void *arg)
 	else if (reply.status >= 200)
 	{
 		http_exchange_answer(call->exchange, reply.status, reply.body, NULL);
-		free_call(call);
-	}
-	else if (http_exchange_conn(call->exchange) == NULL)
-	{
-		http_exchange_drop(call->exchange);
 		free_call(call);
 	}
 	else if (!ask(call, reply.body))

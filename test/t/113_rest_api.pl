@@ -345,7 +345,7 @@ for ([ 'PATCH', 'channels', 'GET, HEAD, POST, OPTIONS' ], [ 'POST', "channels/$i
 }
 is($admin->raw('POST', '/api/realtime/channels', ' ' x (1024 * 1024) . '{}')->[0], 413, 'more than 1 MB');
 is($admin->raw('POST', '/api/realtime/publish', ' ' x (8 * 1024 * 1024))->[0], 413, 'more than 8 MB');
-my $head = $admin->raw('HEAD', '/api/realtime/config');
+my $head = $admin->raw('HEAD', '/api/realtime/config', undef, headers => "Connection: close\r\n");
 is_deeply([ $head->[0], $head->[2] ], [ 200, '' ], 'HEAD');
 
 #

@@ -8,6 +8,7 @@ use warnings;
 use BusGateway;
 use EventStreamClient;
 use RealtimeServer;
+use SocketIoClient;
 use Test::More;
 
 my $channel = '11111111-1111-1111-1111-111111111111';
@@ -76,6 +77,30 @@ my ($silent) = publish('room', 1, skip_broadcast => 'true');
 reaches('room', scalar @clients, 'those that are left');
 is(audience($_->[0]), 0, $_->[1])
   foreach [ $nobody, 'a message without members' ], [ $other, 'one that is on no channel' ], [ $silent, 'one that is not told' ];
+
+# Published in earnest: by SQL and by a client, to Socket.IO and to Phoenix; on a
+# channel that keeps nothing there is nothing to count.
+$server->sql(q{SELECT count(*) FROM realtime.setup_api_roles()});
+$server->sql(q{INSERT INTO realtime.channels (pattern, persist) VALUES ('chat:%', true), ('cursor:%', false)});
+$server->sql(q{CREATE POLICY publish ON realtime.messages FOR INSERT TO authenticated WITH CHECK (true)});
+$server->sql(q{CREATE POLICY hear ON realtime.messages FOR SELECT TO authenticated USING (true)});
+my $token = $server->token(role => 'authenticated', sub => '99999999-9999-9999-9999-999999999999');
+my @talkers = map { SocketIoClient->connect(port => $server->port, auth => { token => $token }) } 1 .. 3;
+$_->subscribe('chat:1'), $_->subscribe('cursor:1') foreach @talkers;
+my $listener = $server->client(apikey => $token);
+is($listener->join_result('chat:1', private => 1), 'ok', 'a client of Supabase hears a channel');
+$talkers[0]->emit_only('realtime:publish', { channel => 'cursor:1', event => 'moved', payload => { x => 1 } });
+$_->event('moved') foreach @talkers;
+$talkers[0]->emit_only('realtime:publish', { channel => 'chat:1', event => 'said', payload => { n => 1 } });
+my ($said) = map { $_->event('said')->{meta}{messageId} } @talkers;
+wait_for(sub { audience($said) >= 4 }, 'the count of what a client says');
+is(audience($said), 4, 'what a client says, itself included');
+my $published = $server->sql(q{SELECT realtime.publish('chat:1', 'told', '{}')});
+wait_for(sub { audience($published) >= 4 }, 'the count of what the database says');
+is($server->sql("SELECT channel_name, event_name, ws_audience_count FROM realtime.message_details WHERE id = '$published'"),
+	'chat:1|told|4', 'what the database says');
+is($server->sql(q{SELECT count(*) FROM realtime.message_audience a WHERE NOT EXISTS (SELECT FROM realtime.messages m WHERE m.id = a.message_id)}),
+	0, 'what is not stored is not counted');
 
 # Many at once, in one transaction, from several, and with a subtransaction that
 # is rolled back

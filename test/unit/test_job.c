@@ -571,6 +571,7 @@ static void
 test_audience(void)
 {
 	AudienceEntry entries[2] = {{.inserted_at = -5,.sockets = 1}, {.inserted_at = 7,.sockets = 300}};
+	static AudienceEntry many[AUDIENCE_MAX_ENTRIES + 1];
 	AudienceEntry got;
 	Slice		body = slice_make((const char *) entries, sizeof(entries));
 	Slice		part = exact(slice_make(body.data, sizeof(entries) - 1));
@@ -587,6 +588,12 @@ test_audience(void)
 	entries[1].reserved = 0;
 	entries[0].sockets = 0;
 	ok(!job_decode_audience(body, &count), "no socket");
+	for (int i = 0; i <= AUDIENCE_MAX_ENTRIES; i++)
+		many[i].sockets = 1;
+	body = slice_make((const char *) many, sizeof(many));
+	ok(!job_decode_audience(body, &count), "too many");
+	body.len -= sizeof(AudienceEntry);
+	ok(job_decode_audience(body, &count) && count == AUDIENCE_MAX_ENTRIES, "as many as may be");
 }
 
 int

@@ -46,6 +46,7 @@
 
 #include "api/direct_insert.h"
 #include "api/messages_table.h"
+#include "api/partition_indexes.h"
 #include "pg_compat.h"
 
 /* What is known about a table; relid is InvalidOid while that is nothing. */
@@ -198,9 +199,15 @@ open_partition(Relation parent, TimestampTz inserted_at)
 	rel = table_open(relid, RowExclusiveLock);
 	if (known_partition.relid != relid)
 	{
+		/*
+		 * First, so that what changes meanwhile is not taken for known the next
+		 * time.  CREATE INDEX CONCURRENTLY goes by our lock, but waits for this
+		 * transaction to end.
+		 */
+		known_partition.relid = relid;
 		known_partition.plain = rel->rd_rel->relkind == RELKIND_RELATION &&
 			messages_table_is_plain(rel);
-		known_partition.relid = relid;
+		partition_indexes_learn(rel);
 	}
 	if (known_partition.plain)
 		return rel;
@@ -239,7 +246,7 @@ insert_into(Relation rel, const MessageRow *row)
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 
 	InitResultRelInfo(result_rel, rel, 0, NULL, 0);
-	ExecOpenIndices(result_rel, false);
+	partition_indexes_open(result_rel, row->has_channel);
 
 	fill_slot(slot, row);
 	table_tuple_insert(rel, slot, GetCurrentCommandId(true), 0, NULL);

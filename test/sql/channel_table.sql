@@ -152,6 +152,21 @@ INSERT INTO realtime.channels (pattern) VALUES ('admin:%');
 SELECT realtime.publish('admin:1', 'x', '{}') IS NOT NULL AS published;
 RESET ROLE;
 
+-- Every row has its entries in every index that it belongs to, in those of others as well.
+CREATE EXTENSION amcheck;
+SELECT realtime.publish('admin:1', 'x', '{"n": 1}') IS NOT NULL AS published, realtime.send('{"n": 1}'::jsonb, 'x', 'room:1', true);
+CREATE INDEX by_hand ON realtime.messages ((payload ->> 'n')) WHERE event = 'x';
+SELECT realtime.publish('admin:1', 'x', '{"n": 2}') IS NOT NULL AS published, realtime.send('{"n": 2}'::jsonb, 'x', 'room:1', true);
+SELECT count(bt_index_check(i.indexrelid, true)) > 0 AS checked
+FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+WHERE c.relkind = 'i' AND i.indrelid IN (SELECT t.relid FROM pg_partition_tree('realtime.messages') t WHERE t.isleaf);
+DROP INDEX realtime.by_hand;
+SELECT realtime.publish('admin:1', 'x', '{"n": 3}') IS NOT NULL AS published, realtime.send('{"n": 3}'::jsonb, 'x', 'room:1', true);
+SELECT count(bt_index_check(i.indexrelid, true)) > 0 AS checked
+FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+WHERE c.relkind = 'i' AND i.indrelid IN (SELECT t.relid FROM pg_partition_tree('realtime.messages') t WHERE t.isleaf);
+DROP EXTENSION amcheck;
+
 DROP TABLE todos;
 DROP FUNCTION best(text);
 DROP VIEW published;

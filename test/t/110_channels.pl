@@ -185,6 +185,23 @@ is(may_subscribe('chat:1', 'anon', 'no uuid', wanted => 0x21), '0x21', 'both are
 is(may_subscribe('order:1', 'anon', 'no uuid', wanted => 0x21), '0', 'or neither');
 is(may_subscribe('chat:2', 'authenticated', $user, wanted => 0x3f), '0x20', 'or one of them');
 
+# Plans that are kept hold nothing of the client that they were made for, even where
+# a function lies about itself.
+$bus->sql(qq{
+INSERT INTO realtime.channels (pattern, is_public) VALUES ('mine:*', false);
+CREATE FUNCTION is_me(who text) RETURNS boolean IMMUTABLE LANGUAGE sql
+	AS \$\$ SELECT current_setting('request.jwt.claims')::jsonb ->> 'sub' = who \$\$;
+CREATE POLICY mine ON realtime.channels FOR SELECT USING (pattern = 'mine:*' AND is_me('$user'));
+CREATE POLICY mine ON realtime.messages FOR INSERT WITH CHECK (channel_name LIKE 'mine:%' AND is_me('$user'))});
+foreach my $round (1 .. 2)
+{
+	is(may_subscribe('mine:1', 'authenticated', $user), 1, "it is mine, $round");
+	is(may_subscribe('mine:1', 'authenticated', $other), 0, "and not another's, $round");
+	like(publish('mine:1', 'authenticated', $user), $uuid, "I publish, $round");
+	is(publish('mine:1', 'authenticated', $other), 'denied', "others do not, $round");
+}
+$bus->sql('DROP POLICY mine ON realtime.messages');
+
 # Policies that can only be asked by real statements.
 $bus->sql(q{
 CREATE POLICY of_the_table ON realtime.channels AS RESTRICTIVE FOR SELECT USING (tableoid = 'realtime.channels'::regclass);

@@ -3,12 +3,14 @@
  * virtual_row.c
  *	  Rows that are not there, and what policies say of them.
  *
- * A virtual row of realtime.messages has the values that a row with just this topic and extension
- * would get by its INSERT: those are what policies written for Supabase see, so
- * event and payload are null and private is false, although it is a private
+ * A virtual row of realtime.messages has the values that a row with just this topic
+ * and extension would get by its INSERT: those are what policies written for Supabase
+ * see, so event and payload are null and private is false, although it is a private
  * channel that is asked for (supabase.md 7.2).  The one value that cannot be had
  * without writing is xid; the row shows the id that the next transaction gets.  Its
  * number is that of the first message.
+ * The row of a message that is published on a channel is the one that is about to be
+ * inserted, with everything in it.
  * Those of other tables come from their changes (change_row.c).
  *
  * src/exec/virtual_row.c

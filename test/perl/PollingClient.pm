@@ -49,7 +49,7 @@ sub connect
 	my $self = bless { server => $server, packets => [] }, $class;
 	my $answer = $self->ask(request('GET', target(), undef, %{ $params{headers} // {} }));
 
-	croak 'no session: ' . ($answer ? "$answer->[0] $answer->[2]" : 'no answer')
+	croak 'no session: ' . ($answer ? "$answer->[1]$answer->[2]" : 'no answer')
 	  unless $answer && $answer->[0] == 200 && $answer->[2] =~ /^0(\{.*\})$/;
 	$self->{handshake} = $json->decode($1);
 	$self->{sid} = $self->{handshake}{sid};

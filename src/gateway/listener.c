@@ -33,6 +33,7 @@
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
 #include "gateway/listener.h"
+#include "gateway/polling.h"
 #include "program/bus_link.h"
 #include "program/loop.h"
 #include "proto/bytes.h"
@@ -98,14 +99,15 @@ pause_accepting(int listen_fd)
 
 /*
  * Take over a client.  Some connections past the limit are kept to be told so
- * when they ask for an upgrade; /healthz is answered to them, too.
+ * when they ask for an upgrade; /healthz is answered to them, too.  Who polls has
+ * up to two at a time.
  */
 Conn *
 listener_take(int fd)
 {
 	Conn	   *conn = NULL;
 
-	if (conn_count() < gw_settings.max_connections + OVER_LIMIT_MAX)
+	if (conn_count() < gw_settings.max_connections + polling_count() + OVER_LIMIT_MAX)
 		conn = conn_open(fd, conn_input_ready);
 	if (conn == NULL)
 	{

@@ -94,6 +94,15 @@ polling_find(Slice sid)
 }
 
 /*
+ * How many there are.
+ */
+uint32
+polling_count(void)
+{
+	return sessions.count;
+}
+
+/*
  * Its connection.
  */
 Conn *

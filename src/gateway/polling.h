@@ -23,6 +23,9 @@ extern Polling *polling_begin(struct RequestHeaders *headers);
 /* The session of an id; NULL if none is polled by it. */
 extern Polling *polling_find(Slice sid);
 
+/* How many there are. */
+extern uint32 polling_count(void);
+
 /* Its connection, which has no socket. */
 extern Conn *polling_session(const Polling *polling);
 

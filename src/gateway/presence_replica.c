@@ -56,8 +56,8 @@ struct ReplicaKey
 	dlist_node	in_changed;
 	bool		changed;		/* is in_changed */
 	dlist_head	metas[META_STANDINGS];
-	uint32		news_start;		/* in the frames of the diff at hand; */
-	uint32		news_end;		/* 0 = they say nothing of it */
+	uint32		news_start;		/* in the frames of the diff at hand; empty */
+	uint32		news_end;		/* where they say nothing of it */
 	uint32		json_len;
 	char		json[FLEXIBLE_ARRAY_MEMBER];	/* a string, with quotes */
 };
@@ -699,6 +699,19 @@ replica_key_note_news(ReplicaKey *key, size_t start, size_t end)
 }
 
 /*
+ * Is a key in the version that was told?
+ */
+bool
+presence_replica_was_told(const PresenceReplica *replica, Slice json)
+{
+	const ReplicaKey *key = find_key(replica, json, key_hash(replica, json));
+
+	return key != NULL &&
+		(!dlist_is_empty(unconstify(dlist_head *, &key->metas[META_TOLD])) ||
+		 !dlist_is_empty(unconstify(dlist_head *, &key->metas[META_GONE])));
+}
+
+/*
  * Look up the key of somebody who listens.
  */
 OwnKey
@@ -710,9 +723,5 @@ presence_replica_own_key(PresenceReplica *replica, Slice json, uint32 *start, ui
 		return OWN_KEY_UNKNOWN;
 	*start = key->news_start;
 	*end = key->news_end;
-	if (key->news_end > 0)
-		return OWN_KEY_NEWS;
-	return dlist_is_empty(unconstify(dlist_head *, &key->metas[META_TOLD])) &&
-		dlist_is_empty(unconstify(dlist_head *, &key->metas[META_GONE])) ?
-		OWN_KEY_UNKNOWN : OWN_KEY_TOLD;
+	return key->changed ? OWN_KEY_NEWS : OWN_KEY_TOLD;
 }

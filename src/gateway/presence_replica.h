@@ -116,11 +116,15 @@ extern Slice replica_meta_fields(Slice meta);
 /* Note where in the frames of this diff it is told of a key. */
 extern void replica_key_note_news(ReplicaKey *key, size_t start, size_t end);
 
+/* Have clients been told of a key?  It is a JSON string. */
+extern bool presence_replica_was_told(const PresenceReplica *replica, Slice json);
+
 /* What a client is told of its own key. */
 typedef enum OwnKey
 {
 	OWN_KEY_UNKNOWN,			/* it has not come, or not been told yet */
-	OWN_KEY_NEWS,				/* it is in this diff, at the place that was noted */
+	OWN_KEY_NEWS,				/* it is in this diff, at the place that was noted,
+								 * which may be empty */
 	OWN_KEY_TOLD
 } OwnKey;
 

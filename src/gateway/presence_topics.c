@@ -328,9 +328,8 @@ send_diff(Watched *topic, Dialect dialect)
 	{
 		Listener   *listener = dlist_container(Listener, node, iter.cur);
 
-		if (buf->len > 0)
-			STAT_ADD(BUS_STAT_PRESENCE_DIFFS,
-					 form->deliver_diff(&topic->replica, listener, buf));
+		STAT_ADD(BUS_STAT_PRESENCE_DIFFS,
+				 form->deliver_diff(&topic->replica, listener, buf));
 	}
 	frame_buf_unref(buf);
 	return true;
@@ -422,10 +421,7 @@ presence_topics_live(const Watched *topic)
 bool
 presence_topics_told(Watched *topic, Slice key_json)
 {
-	uint32		start;
-	uint32		end;
-
-	return presence_replica_own_key(&topic->replica, key_json, &start, &end) == OWN_KEY_TOLD;
+	return presence_replica_was_told(&topic->replica, key_json);
 }
 
 /*

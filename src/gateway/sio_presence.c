@@ -173,6 +173,15 @@ own_news(PresenceReplica *replica, Listener *listener, uint32 *start, uint32 *en
 }
 
 /*
+ * Queue a part of it, if there is any.
+ */
+static bool
+deliver_part(Conn *conn, FrameBuf *frames, uint32 start, uint32 end)
+{
+	return start < end && conn_deliver(conn, frames, start, end);
+}
+
+/*
  * Queue that for one.  Before it has its answer, that will tell.
  */
 static bool
@@ -186,10 +195,8 @@ deliver_diff(PresenceReplica *replica, Listener *listener, FrameBuf *frames)
 	if (channel->state != CHANNEL_JOINED)
 		return false;
 	if (!own_news(replica, listener, &start, &end))
-		return conn_deliver(conn, frames, 0, frames->len);
-	if (start > 0 && !conn_deliver(conn, frames, 0, start))
-		return false;
-	return end == frames->len || conn_deliver(conn, frames, end, frames->len);
+		start = end = 0;
+	return deliver_part(conn, frames, 0, start) + deliver_part(conn, frames, end, frames->len) > 0;
 }
 
 const PresenceForm sio_presence_form = {

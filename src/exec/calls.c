@@ -35,8 +35,8 @@
 typedef enum CallAccess
 {
 	CALL_READS,
-	CALL_NOTES,					/* reads; notes when a key was used, unless on a
-								 * standby */
+	CALL_NOTES,					/* reads; notes when a key was used, unless on
+								 * a standby */
 	CALL_WRITES
 } CallAccess;
 

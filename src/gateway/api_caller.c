@@ -40,16 +40,16 @@ static const ApiError bad_role =
 static bool
 is_admin_token(Slice token, bool *genuine)
 {
-	Bytes		text;
+	Bytes		kept;
 	JwtClaims	claims;
 	TokenRefusal refusal;
 	bool		is_admin = false;
 
-	bytes_init(&text);
-	*genuine = token_verify(token, &text, &claims, &refusal) || refusal.verdict == JWT_OK;
+	bytes_init(&kept);
+	*genuine = token_verify(token, &kept, &claims, &refusal) || refusal.verdict == JWT_OK;
 	if (*genuine)
 		is_admin = slice_equals(claims.role, ADMIN_ROLE);
-	bytes_free(&text);
+	bytes_free(&kept);
 	return is_admin;
 }
 

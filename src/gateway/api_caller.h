@@ -18,7 +18,8 @@ typedef enum ApiCallerKind
 	API_ADMIN,					/* has a token of the role project_admin */
 	API_ADMIN_KEY,				/* shows a key that may be an administrator's */
 	API_CLIENT,					/* has a token of a client's role */
-	API_ANON_KEY				/* shows a key that may be one of the role anon */
+	API_ANON_KEY				/* shows a key that may be one of the role
+								 * anon */
 } ApiCallerKind;
 
 typedef struct ApiCaller

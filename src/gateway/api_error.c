@@ -75,8 +75,10 @@ code_of(int status)
 void
 api_error_write(Bytes *out, int status, const char *text)
 {
-	ApiError	error = {status, code_of(status), text, NULL};
+	ApiError	error = {0};
 
+	error.status = status;
+	error.code = code_of(status);
 	append_error(out, &error, text_slice(text));
 }
 

@@ -23,7 +23,7 @@
 #include "program/bus_jobs.h"
 #include "proto/jslice.h"
 
-#define ANY_BODY_MAX (CALL_MAX_BODY - 64 * 1024)	/* the rest is for the request */
+#define ANY_BODY_MAX (CALL_MAX_BODY - 64 * 1024)
 #define BODY_MAX (1024 * 1024)	/* of one that publishes nothing */
 #define PARAMS_MAX 6
 
@@ -39,21 +39,21 @@ typedef struct ApiEndpoint
 
 static const ApiEndpoint endpoints[] = {
 	{"GET", "channels", CALL_CHANNELS_LIST},
-	{"POST", "channels", CALL_CHANNEL_CREATE, .has_body = true},
+	{"POST", "channels", CALL_CHANNEL_CREATE,.has_body = true},
 	{"GET", "channels/:id", CALL_CHANNEL_GET},
-	{"PUT", "channels/:id", CALL_CHANNEL_UPDATE, .has_body = true},
+	{"PUT", "channels/:id", CALL_CHANNEL_UPDATE,.has_body = true},
 	{"DELETE", "channels/:id", CALL_CHANNEL_DELETE},
 	{"POST", "channels/:id/webhooks/test", CALL_WEBHOOKS_TEST},
 	{"GET", "messages", CALL_MESSAGES_LIST,
 	.params = {"channelId", "eventName", "limit", "offset", "before", "after"}},
-	{"POST", "messages", CALL_PUBLISH, .has_body = true,.publishes = true},
+	{"POST", "messages", CALL_PUBLISH,.has_body = true,.publishes = true},
 	{"DELETE", "messages", CALL_MESSAGES_DELETE},
 	{"GET", "messages/stats", CALL_MESSAGES_STATS,.params = {"channelId", "since"}},
 	{"GET", "permissions", CALL_PERMISSIONS},
 	{"GET", "config", CALL_CONFIG_GET},
-	{"PATCH", "config", CALL_CONFIG_UPDATE, .has_body = true},
-	{"POST", "publish", CALL_PUBLISH, .has_body = true,.publishes = true},
-	{"POST", "broadcast", CALL_PUBLISH, .has_body = true,.publishes = true},
+	{"PATCH", "config", CALL_CONFIG_UPDATE,.has_body = true},
+	{"POST", "publish", CALL_PUBLISH,.has_body = true,.publishes = true},
+	{"POST", "broadcast", CALL_PUBLISH,.has_body = true,.publishes = true},
 };
 
 static bool admit(Conn *conn, const HttpRequest *req);

@@ -69,7 +69,8 @@ typedef struct ReplicaMeta
 	dlist_node	in_key;
 	uint64		ref;
 	uint64		told_prev;		/* of a FRESH one: what it replaces, or zero */
-	int64		seen_at;		/* when it came, by the wall clock */
+	int64		seen_at;		/* when it or what it replaces came, by the wall
+								 * clock */
 	uint8		standing;		/* MetaStanding */
 	uint32		len;
 	char		json[FLEXIBLE_ARRAY_MEMBER];	/* the object with phx_ref in
@@ -406,8 +407,7 @@ remove_meta(PresenceReplica *replica, ReplicaMeta *meta)
  * takes over what it was to replace.
  */
 static ReplicaVerdict
-replace(PresenceReplica *replica, const BusPresent *head, const PresenceParts *parts,
-		int64 wall)
+replace(PresenceReplica *replica, const BusPresent *head, const PresenceParts *parts)
 {
 	ReplicaMeta *old = find_meta(replica, head->prev_ref);
 	ReplicaVerdict verdict;
@@ -415,7 +415,7 @@ replace(PresenceReplica *replica, const BusPresent *head, const PresenceParts *p
 	if (old == NULL || old->standing == META_GONE)
 		return REPLICA_CONTRADICTION;
 	verdict = add(replica, head->ref,
-				  old->standing == META_FRESH ? old->told_prev : old->ref, parts, wall);
+				  old->standing == META_FRESH ? old->told_prev : old->ref, parts, old->seen_at);
 	if (verdict == REPLICA_OK)
 		remove_meta(replica, old);
 	return verdict;
@@ -445,7 +445,7 @@ presence_replica_apply(PresenceReplica *replica, const BusPresent *head,
 		case PRESENCE_JOIN:
 			return add(replica, head->ref, 0, parts, wall);
 		case PRESENCE_UPDATE:
-			return replace(replica, head, parts, wall);
+			return replace(replica, head, parts);
 		case PRESENCE_LEAVE:
 			meta = find_meta(replica, head->ref);
 			if (meta == NULL || meta->standing == META_GONE)

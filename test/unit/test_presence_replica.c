@@ -16,6 +16,7 @@
 
 #include <limits.h>
 
+#include "gateway/presence_member.h"
 #include "gateway/presence_replica.h"
 #include "hub/presence_store.h"
 
@@ -405,6 +406,65 @@ test_many(void)
 	presence_replica_clear(&replica);
 }
 
+/* Members of a version, joined by blanks. */
+typedef struct Members
+{
+	ReplicaVersion version;
+	Bytes		text;
+} Members;
+
+static void
+add_member(ReplicaKey *key, void *arg)
+{
+	Members    *members = arg;
+
+	if (presence_member_append(&members->text, key, members->version))
+		bytes_append_byte(&members->text, ' ');
+}
+
+/* All of them, or those with news, are these. */
+static void
+is_members(bool news_only, ReplicaVersion version, const char *want, const char *name)
+{
+	Members		members = {version};
+
+	presence_replica_visit(&replica, news_only, add_member, &members);
+	is_text(bytes_slice(&members.text), want, name);
+	bytes_free(&members.text);
+}
+
+#define ANN "{\"type\":\"user\",\"presenceId\":\"ann\",\"joinedAt\":\"t1\""
+#define SU "{\"type\":\"anonymous\",\"presenceId\":\"su\",\"joinedAt\":\"1970-01-01T00:00:00.002Z\""
+
+static void
+test_members(void)
+{
+	uint32		start;
+	uint32		end;
+
+	ok(apply(PRESENCE_BEGIN, 0, 0, NULL, NULL) == REPLICA_OK &&
+	   apply(PRESENCE_JOIN, 1, 0, "ann", ANN "}") == REPLICA_OK &&
+	   apply(PRESENCE_JOIN, 2, 0, "su", "{\"name\":\"Su\"}") == REPLICA_OK &&
+	   presence_replica_go_live(&replica), "two members");
+	is_members(false, REPLICA_TOLD, ANN "} " SU ",\"payload\":{\"name\":\"Su\"}} ",
+			   "one of ours, and one of a client that knows nothing of members");
+	ok(apply(PRESENCE_JOIN, 3, 0, "ann", "{\"type\":\"user\",\"presenceId\":\"ann\",\"joinedAt\":\"t3\",\"payload\":[3]}") == REPLICA_OK &&
+	   apply(PRESENCE_UPDATE, 4, 2, "su", "{}") == REPLICA_OK, "another socket, and another payload");
+	is_members(true, REPLICA_TOLD, ANN "} " SU ",\"payload\":{\"name\":\"Su\"}} ", "before, as they were told");
+	is_members(true, REPLICA_NEW, ANN ",\"payload\":[3]} " SU "} ", "after: the oldest one's time, the newest one's payload");
+	ok(presence_replica_own_key(&replica, B("\"ann\""), &start, &end) == OWN_KEY_NEWS &&
+	   presence_replica_was_told(&replica, B("\"ann\"")), "there are news of one that was told");
+	presence_replica_settle(&replica);
+	ok(presence_replica_own_key(&replica, B("\"ann\""), &start, &end) == OWN_KEY_TOLD, "then there are none");
+	ok(presence_replica_own_key(&replica, B("\"bob\""), &start, &end) == OWN_KEY_UNKNOWN &&
+	   !presence_replica_was_told(&replica, B("\"bob\"")), "of others nothing is known");
+	ok(apply(PRESENCE_LEAVE, 1, 0, NULL, NULL) == REPLICA_OK && apply(PRESENCE_LEAVE, 3, 0, NULL, NULL) == REPLICA_OK,
+	   "both sockets go");
+	is_members(true, REPLICA_NEW, "", "and with them the member");
+	is_members(true, REPLICA_TOLD, ANN ",\"payload\":[3]} ", "who was there before");
+	presence_replica_clear(&replica);
+}
+
 int
 main(void)
 {
@@ -418,5 +478,6 @@ main(void)
 	test_many();
 	bytes_free(&out);
 	bytes_free(&frames);
+	test_members();
 	return done_testing();
 }

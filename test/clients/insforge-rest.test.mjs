@@ -171,6 +171,10 @@ describe('InsForge REST', { timeout: patience * 6 }, () => {
     // an id of the documentation is the beginning of one
     for (const name of ['messages', 'stats']) assert.equal((await curl(commands[name])).message, 'channelId: Invalid uuid')
     const whole = (command) => command.replace('550e8400', id)
+    // that no other test's channel takes the message
+    const { rows: others } = await db.query(
+      'UPDATE realtime.channels SET enabled = false WHERE enabled AND id <> $1 AND realtime.channel_matches(pattern, $2) RETURNING id', [id, 'chat:room1'])
+    t.after(() => db.query('UPDATE realtime.channels SET enabled = true WHERE id = ANY ($1)', [others.map((other) => other.id)]))
     await db.query('SELECT realtime.publish($1, $2, $3)', ['chat:room1', 'message.new', { text: 'Hello!', userId: '123' }])
     const [message] = schemas.listMessagesResponseSchema.parse(await curl(commands.messages, whole))
     assert.deepEqual([message.eventName, message.channelId, message.channelName, message.payload],

@@ -227,7 +227,7 @@ $$;
 -- as many of each as there is room for, from a random lane on, so that all have
 -- their chance.
 CREATE FUNCTION realtime.due_webhooks(
-		of_endpoint text, room integer, held bigint[], held_lanes bigint[])
+		of_endpoint text, room integer, since bigint, held bigint[], held_lanes bigint[])
 	RETURNS TABLE (id bigint, size integer)
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
@@ -248,7 +248,7 @@ BEGIN
 	SELECT d.id, octet_length(d.payload::text)
 	FROM realtime.webhook_deliveries d
 	WHERE d.endpoint = of_endpoint AND d.lane IS NULL
-	  AND d.turn <= realtime.webhook_turn(clock_timestamp())
+	  AND d.turn >= since AND d.turn <= realtime.webhook_turn(clock_timestamp())
 	  AND d.id <> ALL (held)
 	ORDER BY d.endpoint, d.lane, d.turn, d.number, d.id
 	LIMIT room;
@@ -305,6 +305,9 @@ $$;
 -- The request has what the courier is busy with: ids it holds and lanes it is in,
 -- as texts of arrays, and room, how many more it takes of an endpoint, in rooms
 -- for those that are not like all others.  It goes on behind the endpoint "after".
+-- Where it says "since" for an endpoint, all turns before have been looked at, and
+-- those in "rooms" are taken to be there: what is deleted, and not removed yet for
+-- the sake of some old snapshot, is not looked at again and again.
 --
 -- The answer says whether there is "more" to be had at once, and whether some are
 -- "waiting": held by the courier or not due yet.
@@ -317,14 +320,18 @@ CREATE FUNCTION realtime.fetch_webhooks(request jsonb, OUT status integer, OUT b
 DECLARE
 	most_bytes CONSTANT integer := 4 * 1024 * 1024;
 	too_large CONSTANT integer := 7 * 1024 * 1024;
+	behind_all CONSTANT text := '~';
 	most CONSTANT integer := (request ->> 'most')::integer;
 	usual_room CONSTANT integer := (request ->> 'room')::integer;
 	held CONSTANT bigint[] := request ->> 'held';
 	held_lanes CONSTANT bigint[] := request ->> 'lanes';
-	first_endpoint CONSTANT text := request ->> 'after';
-	last_endpoint text := first_endpoint;
-	next_endpoint text;
+	first_endpoint CONSTANT text COLLATE "C" := request ->> 'after';
+	last_endpoint text COLLATE "C" := first_endpoint;
+	next_endpoint text COLLATE "C";
+	next_known text COLLATE "C";
+	known CONSTANT text[] := ARRAY(SELECT k FROM jsonb_object_keys(request -> 'rooms') k WHERE request ? 'since');
 	wrapped boolean := false;
+	waiting boolean := false;
 	more boolean;
 	room integer;
 	due record;
@@ -338,11 +345,14 @@ BEGIN
 
 	<<endpoints>>
 	LOOP
+		-- the next one that is known, or one before it that is not
+		SELECT min(k COLLATE "C") INTO next_known FROM unnest(known) k WHERE k COLLATE "C" > last_endpoint;
 		SELECT d.endpoint INTO next_endpoint
 		FROM realtime.webhook_deliveries d
-		WHERE d.endpoint > last_endpoint
+		WHERE d.endpoint > last_endpoint AND d.endpoint < coalesce(next_known, behind_all)
 		ORDER BY d.endpoint
 		LIMIT 1;
+		next_endpoint := coalesce(next_endpoint, next_known);
 		IF wrapped AND (next_endpoint IS NULL OR next_endpoint > first_endpoint) THEN
 			EXIT;
 		ELSIF next_endpoint IS NULL THEN
@@ -351,11 +361,13 @@ BEGIN
 			CONTINUE;
 		END IF;
 		last_endpoint := next_endpoint;
+		waiting := true;
 		room := least(coalesce((request -> 'rooms' ->> next_endpoint)::integer, usual_room),
 					  most - cardinality(ids));
 		CONTINUE WHEN room <= 0;
 
-		FOR due IN SELECT * FROM realtime.due_webhooks(next_endpoint, room, held, held_lanes) LOOP
+		FOR due IN SELECT * FROM realtime.due_webhooks(
+				next_endpoint, room, coalesce((request -> 'since' ->> next_endpoint)::bigint, 0), held, held_lanes) LOOP
 			IF due.size > too_large THEN
 				PERFORM realtime.bury_webhooks(ARRAY[due.id], 'the payload is too large');
 				CONTINUE;
@@ -377,6 +389,7 @@ BEGIN
 			   'id', d.id,
 			   'endpoint', d.endpoint,
 			   'lane', d.lane,
+			   'turn', d.turn,
 			   'url', d.url,
 			   'event', d.event,
 			   'channel', d.channel_name,
@@ -407,7 +420,7 @@ BEGIN
 		'deliveries', coalesce(deliveries, '[]'),
 		'after', last_endpoint,
 		'more', more,
-		'waiting', EXISTS (SELECT FROM realtime.webhook_deliveries));
+		'waiting', waiting);
 END
 $$;
 COMMENT ON FUNCTION realtime.fetch_webhooks(jsonb) IS 'the next deliveries to be made, for the courier';
@@ -569,7 +582,7 @@ $$;
 REVOKE EXECUTE ON FUNCTION
 	realtime.note_webhooks_due(), realtime.webhook_turn(timestamptz),
 	realtime.adopt_webhook(), realtime.adopted_webhooks(), realtime.number_webhooks(),
-	realtime.due_webhooks(text, integer, bigint[], bigint[]), realtime.bury_webhooks(bigint[], text),
+	realtime.due_webhooks(text, integer, bigint, bigint[], bigint[]), realtime.bury_webhooks(bigint[], text),
 	realtime.look_for_webhooks(jsonb), realtime.fetch_webhooks(jsonb), realtime.finish_webhooks(jsonb),
 	realtime.redeliver(uuid), realtime.redeliver(bigint), realtime.test_webhooks(uuid), realtime.delete_dead_letters(timestamptz)
 	FROM PUBLIC;

@@ -173,6 +173,8 @@ delivery_add(const DeliveryParts *parts)
 	endpoint->got++;
 	if (lane != NULL)
 		lane->held++;
+	else
+		endpoint->since = Max(endpoint->since, parts->turn);
 	deliveries_held++;
 	held_bytes += delivery->body.len;
 	dlist_push_tail(&deliveries_all, &delivery->all);
@@ -228,6 +230,8 @@ give_back(dlist_head *list)
 		Delivery   *delivery = dlist_container(Delivery, node, dlist_pop_head_node(list));
 		Lane	   *lane = delivery->lane;
 
+		/* it is to be found again */
+		delivery->endpoint->since = 0;
 		/* a first one takes those behind it along */
 		if (lane != NULL && list != &lane->behind)
 		{

@@ -74,6 +74,7 @@ typedef struct DeliveryParts
 	int			attempts;
 	bool		has_lane;
 	int64		lane;
+	int64		turn;			/* as in the table */
 	Slice		endpoint;
 	Slice		message_id;
 	Slice		url;

@@ -28,6 +28,7 @@ typedef struct Endpoint
 	int			room_asked;		/* these are fetches.c's: what it can take */
 	int			got;			/* and what came */
 	bool		wants_more;		/* there is more */
+	int64		since;			/* turns before this have been looked at; 0 = none */
 } Endpoint;
 
 extern dlist_head endpoints_all;

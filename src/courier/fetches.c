@@ -37,12 +37,20 @@
 #define LOOK_COST 20			/* and that times as long as a look takes */
 #define RETRY_MS 1000			/* after a question that failed */
 
+/*
+ * A transaction that takes longer than OVERLAP_US leaves deliveries behind those
+ * that were fetched meanwhile; they are found when all is looked at.
+ */
+#define OVERLAP_US 2000000
+#define WHOLE_LOOK_MS 3000
+
 static bool wanted = true;
 static bool under_way;
 static int64 not_before;		/* of the next question, whoever wants it */
 static int64 look_at = LOOP_NEVER;	/* when one is asked though nobody does */
 static int64 retry_at = LOOP_NEVER; /* the first one that is known of is due */
 static int64 asked_at;
+static int64 whole_look_at;		/* when all is looked at next */
 static Bytes after;				/* endpoint behind which to go on */
 
 /*
@@ -116,6 +124,30 @@ append_rooms(Bytes *json, int64 now)
 }
 
 /*
+ * Append from where on to look at endpoints that we know.
+ */
+static void
+append_since(Bytes *json)
+{
+	const char *comma = "";
+	dlist_iter	iter;
+
+	bytes_append_cstr(json, ",\"since\":{");
+	dlist_foreach(iter, &endpoints_all)
+	{
+		Endpoint   *endpoint = dlist_container(Endpoint, all, iter.cur);
+
+		if (endpoint->since <= OVERLAP_US)
+			continue;
+		bytes_append_cstr(json, comma);
+		(void) jslice_append_string(json, slice_make(endpoint->name, strlen(endpoint->name)));
+		bytes_printf(json, ":" INT64_FORMAT, endpoint->since - OVERLAP_US);
+		comma = ",";
+	}
+	bytes_append_byte(json, '}');
+}
+
+/*
  * The job; false without memory.
  */
 static bool
@@ -129,6 +161,8 @@ encode(Bytes *body, int64 now)
 	bytes_append_byte(&json, '{');
 	append_held(&json);
 	append_rooms(&json, now);
+	if (now < whole_look_at)
+		append_since(&json);
 	bytes_printf(&json, ",\"most\":%d,\"after\":", Min(FETCH_MAX, DELIVERIES_MAX - deliveries_held));
 	(void) jslice_append_string(&json, bytes_slice(&after));
 	bytes_append_byte(&json, '}');
@@ -195,6 +229,8 @@ take_member(Slice key, Slice value, Bytes *texts, DeliveryParts *parts)
 		parts->id = integer(value);
 	else if (jslice_string_equals(key, SLICE_LIT("attempts")))
 		parts->attempts = (int) integer(value);
+	else if (jslice_string_equals(key, SLICE_LIT("turn")))
+		parts->turn = integer(value);
 	else if (jslice_string_equals(key, SLICE_LIT("body")))
 		parts->body = value;
 	else if (jslice_string_equals(key, SLICE_LIT("lane")))
@@ -300,8 +336,11 @@ fetch_answered(JobOutcome outcome, Slice body, void *arg)
 	{
 		wanted = true;
 		not_before = loop_now + RETRY_MS;
+		whole_look_at = loop_now;
 		return;
 	}
+	if (whole_look_at == LOOP_NEVER)
+		whole_look_at = loop_now + Max(WHOLE_LOOK_MS, (loop_now - asked_at) * LOOK_COST);
 	if (take_answer(reply.body) < FETCH_MAX / 4)
 		not_before = asked_at + SPACING_MS;
 	note_wants();
@@ -345,6 +384,8 @@ fetches_run(int64 now)
 		bus_jobs_ask(JOB_CALL, bytes_slice(&body), fetch_answered, NULL);
 	bytes_free(&body);
 	asked_at = now;
+	if (now >= whole_look_at)
+		whole_look_at = LOOP_NEVER; /* until it is answered */
 	if (retry_at <= now)
 		retry_at = LOOP_NEVER;
 	if (under_way)

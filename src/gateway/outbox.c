@@ -345,6 +345,15 @@ outbox_publish(SioSession *session, Channel *channel, const Publication *publica
 }
 
 /*
+ * Room?
+ */
+bool
+outboxes_have_room(void)
+{
+	return all_bytes < 2 * ALL_MAX_BYTES;
+}
+
+/*
  * Enough?
  */
 bool

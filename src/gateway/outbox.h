@@ -33,6 +33,12 @@ typedef struct Publication
 extern bool outbox_publish(SioSession *session, Channel *channel,
 						   const Publication *publication) RT_MUSTCHECK;
 
+/*
+ * Is there room for another event?  If not it has to be refused, although clients
+ * are held back before: those that come only to say one thing are not.
+ */
+extern bool outboxes_have_room(void);
+
 /* Does a client have enough to publish for now? */
 extern bool outboxes_full(const SioSession *session);
 

@@ -201,10 +201,7 @@ presence_track(Presence *presence, Slice meta)
 	Assert(meta.len <= PRESENCE_META_MAX_BYTES);
 	if (rest == NULL)
 		return false;
-	if (!presence->tracked && presence->pending != PENDING_TRACK)
-		presence->listener.own = OWN_COMING;
-	else if (presence->listener.own == OWN_NONE)
-		presence->listener.own = OWN_CHANGING;
+	presence->listener.untold = true;
 	memcpy(rest, topic.data, topic.len);
 	memcpy(rest + topic.len, presence->key, presence->key_len);
 	memcpy(rest + topic.len + presence->key_len, meta.data, meta.len);
@@ -218,7 +215,7 @@ presence_track(Presence *presence, Slice meta)
 void
 presence_untrack(Presence *presence)
 {
-	presence->listener.own = presence->tracked ? OWN_CHANGING : OWN_NONE;
+	presence->listener.untold = presence->tracked;
 	set_pending(presence, presence->tracked ? PENDING_UNTRACK : PENDING_NOTHING, NULL, 0);
 }
 

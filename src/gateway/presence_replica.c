@@ -714,14 +714,14 @@ presence_replica_was_told(const PresenceReplica *replica, Slice json)
 /*
  * Look up the key of somebody who listens.
  */
-OwnKey
-presence_replica_own_key(PresenceReplica *replica, Slice json, uint32 *start, uint32 *end)
+bool
+presence_replica_own_news(PresenceReplica *replica, Slice json, uint32 *start, uint32 *end)
 {
 	const ReplicaKey *key = find_key(replica, json, key_hash(replica, json));
 
-	if (key == NULL)
-		return OWN_KEY_UNKNOWN;
+	if (key == NULL || !key->changed)
+		return false;
 	*start = key->news_start;
 	*end = key->news_end;
-	return key->changed ? OWN_KEY_NEWS : OWN_KEY_TOLD;
+	return true;
 }

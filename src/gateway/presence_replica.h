@@ -119,17 +119,11 @@ extern void replica_key_note_news(ReplicaKey *key, size_t start, size_t end);
 /* Have clients been told of a key?  It is a JSON string. */
 extern bool presence_replica_was_told(const PresenceReplica *replica, Slice json);
 
-/* What a client is told of its own key. */
-typedef enum OwnKey
-{
-	OWN_KEY_UNKNOWN,			/* it has not come, or not been told yet */
-	OWN_KEY_NEWS,				/* it is in this diff, at the place that was noted,
-								 * which may be empty */
-	OWN_KEY_TOLD
-} OwnKey;
-
-/* Look a key up, in the course of a diff; it is a JSON string. */
-extern OwnKey presence_replica_own_key(PresenceReplica *replica, Slice json,
-									   uint32 *start, uint32 *end);
+/*
+ * Is a key in the diff at hand, and where was it noted to be told?  That may be
+ * nowhere.
+ */
+extern bool presence_replica_own_news(PresenceReplica *replica, Slice json,
+									  uint32 *start, uint32 *end);
 
 #endif							/* REALTIME_PRESENCE_REPLICA_H */

@@ -18,20 +18,13 @@
 struct Channel;
 struct Watched;
 
-/* What others have been told of what a channel tracks. */
-typedef enum OwnNews
-{
-	OWN_NONE,					/* all, or it tracks nothing */
-	OWN_COMING,					/* they are yet to be told that it does */
-	OWN_CHANGING				/* or that it does so anew, or no more */
-} OwnNews;
-
 /* A channel that listens, or may; embedded in what it belongs to. */
 typedef struct Listener
 {
 	struct Channel *channel;
 	struct Watched *topic;		/* NULL: does not listen */
-	uint8		own;			/* OwnNews */
+	bool		untold;			/* it has changed what it tracks, and nobody was
+								 * told of its key since */
 	dlist_node	node;			/* among those of the topic */
 } Listener;
 

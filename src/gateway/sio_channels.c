@@ -40,8 +40,8 @@
 #include "program/loop.h"
 #include "proto/ws_frame.h"
 
-/* Bytes of what a client tracks that leave room for the rest of a member. */
-#define TRACK_MAX_PAYLOAD (PRESENCE_META_MAX_BYTES - 16 * 1024)
+/* Bytes of what a channel tracks, which is kept with it. */
+#define TRACK_MAX_PAYLOAD (64 * 1024)
 
 #define ACKS_MAX_BYTES 4096		/* of those who wait for one answer */
 
@@ -545,6 +545,7 @@ sio_publish(Conn *conn, Slice ack, Slice argument)
 	static const SioError not_subscribed = {SIO_NOT_SUBSCRIBED,
 	"Must subscribe to channel before publishing messages"};
 	static const SioError too_many = {SIO_RATE_LIMITED, "Too many messages per second"};
+	static const SioError no_room = {SIO_UNAVAILABLE, "Failed to publish message"};
 	Publication publication = {.ack = ack};
 	const SioError *error;
 	Channel    *channel;
@@ -558,6 +559,8 @@ sio_publish(Conn *conn, Slice ack, Slice argument)
 	error = read_publication(argument, &publication);
 	if (error == NULL && !admission_count_event())
 		error = &too_many;
+	if (error == NULL && !outboxes_have_room())
+		error = &no_room;
 	if (error != NULL)
 		sio_refuse(conn, ack, name, error);
 	else if (!outbox_publish(&conn->engine->sio, channel, &publication))

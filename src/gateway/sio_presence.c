@@ -154,22 +154,46 @@ encode_diff(PresenceReplica *replica, Dialect dialect, Slice full_name, Bytes *o
 }
 
 /*
- * Is what a channel tracks told with this diff, and where?
+ * Is an event about a channel's own key what it knows by itself?  That is where
+ * it tells of the payload that the channel tracks, or of the end when it tracks
+ * none.  Another socket of the user's may have said something else meanwhile.
  */
 static bool
-own_news(PresenceReplica *replica, Listener *listener, uint32 *start, uint32 *end)
+knows(const Channel *channel, Slice event)
 {
-	OwnKey		own;
+	static const char end[] = "},\"meta\":";
+	const Subscription *subscription = channel->subscription;
 
-	if (listener->own == OWN_NONE)
+	scratch_reset(&json);
+	if (!subscription->is_tracked)
+		bytes_append_cstr(&json, "[\"presence:leave\",");
+	else if (subscription->payload.len == 0)
+		bytes_printf(&json, "Z\"%s", end);
+	else
+	{
+		bytes_append_cstr(&json, ",\"payload\":");
+		bytes_append_slice(&json, bytes_slice(&subscription->payload));
+		bytes_append_cstr(&json, end);
+	}
+	return !json.failed && memmem(event.data, event.len, json.data, json.len) != NULL;
+}
+
+/*
+ * Is there something in a diff that the channel knows by itself, and where?
+ */
+static bool
+own_news(PresenceReplica *replica, Listener *listener, const FrameBuf *frames,
+		 uint32 *start, uint32 *end)
+{
+	if (!listener->untold)
 		return false;
 	scratch_reset(&json);
 	jslice_append_string(&json, presence_key(presence_of_listener(listener)));
-	own = presence_replica_own_key(replica, bytes_slice(&json), start, end);
-	/* another socket of the user's has come before it */
-	if (own == OWN_KEY_NEWS || (own == OWN_KEY_TOLD && listener->own == OWN_COMING))
-		listener->own = OWN_NONE;
-	return own == OWN_KEY_NEWS;
+	if (!presence_replica_own_news(replica, bytes_slice(&json), start, end))
+		return false;
+	listener->untold = false;
+	return *start < *end &&
+		knows(listener->channel, slice_make(frames->data + *start, *end - *start));
 }
 
 /*
@@ -194,7 +218,7 @@ deliver_diff(PresenceReplica *replica, Listener *listener, FrameBuf *frames)
 
 	if (channel->state != CHANNEL_JOINED)
 		return false;
-	if (!own_news(replica, listener, &start, &end))
+	if (!own_news(replica, listener, frames, &start, &end))
 		start = end = 0;
 	return deliver_part(conn, frames, 0, start) + deliver_part(conn, frames, end, frames->len) > 0;
 }

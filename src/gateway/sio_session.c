@@ -30,6 +30,9 @@
 
 StaticAssertDecl(BASE64URL_LENGTH(ID_BYTES) == SIO_ID_LENGTH, "ids have this length");
 
+/* Bytes of all events whose attachments come. */
+#define BINARY_MAX_BYTES (64 * 1024 * 1024)
+
 #define ANON_PREFIX "anon_"
 #define KEY_PREFIX "ik_"
 
@@ -55,6 +58,7 @@ typedef struct SioBinary
 typedef void (*EventHandler) (Conn *conn, Slice ack, Slice argument);
 
 static Bytes frame;				/* being encoded for one client */
+static size_t binary_bytes;		/* of all events whose attachments come */
 
 static void key_told(KeyAsker *asker, KeyVerdict verdict, Identity *identity);
 
@@ -81,6 +85,7 @@ drop_binary(SioSession *session)
 		return;
 	for (uint32 i = 0; i < binary->count; i++)
 		free(unconstify(char *, binary->attachments[i].data));
+	binary_bytes -= binary->bytes;
 	free(binary);
 	session->binary = NULL;
 }
@@ -345,8 +350,10 @@ static void
 begin_binary(SioSession *session, const SocketIoPacket *packet)
 {
 	size_t		len = packet->ack.len + packet->data.len;
-	SioBinary  *binary = calloc(1, offsetof(SioBinary, text) + len);
+	SioBinary  *binary = NULL;
 
+	if (binary_bytes + len <= BINARY_MAX_BYTES)
+		binary = calloc(1, offsetof(SioBinary, text) + len);
 	if (binary == NULL)
 	{
 		conn_close(session->conn, WS_CLOSE_TRY_LATER, "out of memory");
@@ -355,6 +362,7 @@ begin_binary(SioSession *session, const SocketIoPacket *packet)
 	binary->type = packet->type;
 	binary->wanted = packet->attachments;
 	binary->bytes = len;
+	binary_bytes += len;
 	if (packet->ack.len > 0)
 		memcpy(binary->text, packet->ack.data, packet->ack.len);
 	memcpy(binary->text + packet->ack.len, packet->data.data, packet->data.len);
@@ -443,20 +451,20 @@ void
 sio_session_binary(SioSession *session, Slice bytes)
 {
 	SioBinary  *binary = session->binary;
-	char	   *copy;
+	char	   *copy = NULL;
 
 	if (binary == NULL)
 	{
 		engine_session_fail(session->conn);
 		return;
 	}
-	binary->bytes += bytes.len;
-	if (binary->bytes > (size_t) engine_session_max_packet())
+	if (binary->bytes + bytes.len > (size_t) engine_session_max_packet())
 	{
 		conn_close(session->conn, WS_CLOSE_TOO_BIG, "message too big");
 		return;
 	}
-	copy = malloc(bytes.len + 1);
+	if (binary_bytes + bytes.len <= BINARY_MAX_BYTES)
+		copy = malloc(bytes.len + 1);
 	if (copy == NULL)
 	{
 		conn_close(session->conn, WS_CLOSE_TRY_LATER, "out of memory");
@@ -464,6 +472,8 @@ sio_session_binary(SioSession *session, Slice bytes)
 	}
 	if (bytes.len > 0)
 		memcpy(copy, bytes.data, bytes.len);
+	binary->bytes += bytes.len;
+	binary_bytes += bytes.len;
 	binary->attachments[binary->count++] = slice_make(copy, bytes.len);
 	if (binary->count == binary->wanted)
 		end_binary(session);

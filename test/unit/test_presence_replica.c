@@ -452,11 +452,11 @@ test_members(void)
 	   apply(PRESENCE_UPDATE, 4, 2, "su", "{}") == REPLICA_OK, "another socket, and another payload");
 	is_members(true, REPLICA_TOLD, ANN "} " SU ",\"payload\":{\"name\":\"Su\"}} ", "before, as they were told");
 	is_members(true, REPLICA_NEW, ANN ",\"payload\":[3]} " SU "} ", "after: the oldest one's time, the newest one's payload");
-	ok(presence_replica_own_key(&replica, B("\"ann\""), &start, &end) == OWN_KEY_NEWS &&
+	ok(presence_replica_own_news(&replica, B("\"ann\""), &start, &end) &&
 	   presence_replica_was_told(&replica, B("\"ann\"")), "there are news of one that was told");
 	presence_replica_settle(&replica);
-	ok(presence_replica_own_key(&replica, B("\"ann\""), &start, &end) == OWN_KEY_TOLD, "then there are none");
-	ok(presence_replica_own_key(&replica, B("\"bob\""), &start, &end) == OWN_KEY_UNKNOWN &&
+	ok(!presence_replica_own_news(&replica, B("\"ann\""), &start, &end), "then there are none");
+	ok(!presence_replica_own_news(&replica, B("\"bob\""), &start, &end) &&
 	   !presence_replica_was_told(&replica, B("\"bob\"")), "of others nothing is known");
 	ok(apply(PRESENCE_LEAVE, 1, 0, NULL, NULL) == REPLICA_OK && apply(PRESENCE_LEAVE, 3, 0, NULL, NULL) == REPLICA_OK,
 	   "both sockets go");

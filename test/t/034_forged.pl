@@ -74,7 +74,7 @@ for my $n (50 .. 59)
 	my $file = $server->sql('SELECT pg_walfile_name(pg_current_wal_insert_lsn())');
 	hears_only("message $n, to be copied", $n);
 	my $wal = slurp_file($node->data_dir . "/pg_wal/$file");
-	($record) = $wal =~ /(\x02\x01.\x01\x04\x00.{42}roome\{"n": $n[^}]*\}.{32})/s;
+	($record) = $wal =~ /(\x03\x01.\x01\x04\x00.{42}roome\{"n": $n[^}]*\}.{32})/s;
 	last if defined $record;
 }
 ok(defined $record, 'a true record is found in the WAL');

@@ -15,7 +15,6 @@
  */
 #include "proto/proto.h"
 
-#include <sys/resource.h>
 
 #include "common/pg_prng.h"
 
@@ -101,20 +100,6 @@ static void
 handle_bus_lost(const char *why)
 {
 	bus_lost = true;
-}
-
-/*
- * One descriptor per request: take all we may have.
- */
-static void
-raise_fd_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 /*
@@ -205,7 +190,6 @@ main(int argc, char **argv)
 	};
 
 	life_begin();
-	raise_fd_limit();
 	if (!loop_init() || !bus_link_open(&handlers))
 	{
 		fprintf(stderr, "realtime_courier is started by the server, not by hand\n");

@@ -16,7 +16,6 @@
 #include "proto/proto.h"
 
 #include <malloc.h>
-#include <sys/resource.h>
 
 #include "gateway/access.h"
 #include "gateway/agent_channels.h"
@@ -63,20 +62,6 @@ static void
 handle_bus_lost(const char *why)
 {
 	bus_lost = true;
-}
-
-/*
- * One descriptor per client: take all we may have.
- */
-static void
-raise_fd_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 /*
@@ -193,7 +178,6 @@ main(int argc, char **argv)
 
 	/* an orphan would keep its share of the new connections */
 	life_begin();
-	raise_fd_limit();
 	if (!loop_init() || !bus_link_open(&handlers) || !handover_open())
 	{
 		fprintf(stderr, "realtime_gateway is started by the server, not by hand\n");

@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "proto/bus_frame.h"
@@ -42,7 +43,21 @@ handle_hub_death(int signo)
 }
 
 /*
- * Set up the signals.
+ * One descriptor per client or request: take all we may have.
+ */
+static void
+raise_fd_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/*
+ * Set up the signals and limits.
  */
 void
 life_begin(void)
@@ -60,6 +75,7 @@ life_begin(void)
 	action.sa_handler = handle_hub_death;
 	sigaction(BUS_DEATH_SIGNAL, &action, NULL);
 	prctl(PR_SET_PDEATHSIG, BUS_DEATH_SIGNAL);
+	raise_fd_limit();
 }
 
 /*

@@ -12,7 +12,7 @@
 
 #include "proto/proto.h"
 
-/* First of all: no program outlives its hub. */
+/* First of all: no program outlives its hub, or is short of descriptors. */
 extern void life_begin(void);
 
 /* Has SIGTERM come?  To be asked after every sleep. */

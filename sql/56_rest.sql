@@ -29,7 +29,7 @@ CREATE FUNCTION realtime.http_fault(code text, VARIADIC faults text[]) RETURNS j
 $$;
 
 -- The error of a request by nobody who may, or null.
-CREATE FUNCTION realtime.http_stranger(request jsonb) RETURNS jsonb
+CREATE FUNCTION realtime.refuse_stranger(request jsonb) RETURNS jsonb
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 	AS $$
@@ -174,7 +174,7 @@ CREATE FUNCTION realtime.body_fault(request jsonb) RETURNS text
 	AS $$ SELECT realtime.type_fault('body', request -> 'body', 'object', true) $$;
 
 REVOKE EXECUTE ON FUNCTION
-	realtime.http_error(integer, text, text), realtime.http_fault(text, text[]), realtime.http_stranger(jsonb),
+	realtime.http_error(integer, text, text), realtime.http_fault(text, text[]), realtime.refuse_stranger(jsonb),
 	realtime.iso_time(timestamptz), realtime.type_fault(text, jsonb, text, boolean),
 	realtime.text_fault(text, jsonb, boolean, integer, integer, text), realtime.uuid_fault(text, jsonb),
 	realtime.choice_fault(text, jsonb, text[]), realtime.urls_fault(text, jsonb),

@@ -69,7 +69,7 @@ CREATE FUNCTION realtime.http_channels_list(request jsonb, OUT status integer, O
 	SET search_path = pg_catalog, pg_temp
 	AS $$
 BEGIN
-	body := realtime.http_stranger(request);
+	body := realtime.refuse_stranger(request);
 	IF body IS NOT NULL THEN
 		status := body -> 'statusCode';
 		RETURN;
@@ -90,7 +90,7 @@ DECLARE
 	asked CONSTANT jsonb := request -> 'body';
 	made realtime.channels;
 BEGIN
-	body := coalesce(realtime.http_stranger(request), realtime.channel_fault(request, true));
+	body := coalesce(realtime.refuse_stranger(request), realtime.channel_fault(request, true));
 	IF body IS NOT NULL THEN
 		status := body -> 'statusCode';
 		RETURN;
@@ -121,7 +121,7 @@ CREATE FUNCTION realtime.http_channel_get(request jsonb, OUT status integer, OUT
 	SET search_path = pg_catalog, pg_temp
 	AS $$
 BEGIN
-	body := realtime.http_stranger(request);
+	body := realtime.refuse_stranger(request);
 	IF body IS NOT NULL THEN
 		status := body -> 'statusCode';
 		RETURN;
@@ -146,7 +146,7 @@ DECLARE
 	asked CONSTANT jsonb := request -> 'body';
 	changed realtime.channels;
 BEGIN
-	body := coalesce(realtime.http_stranger(request), realtime.channel_fault(request, false));
+	body := coalesce(realtime.refuse_stranger(request), realtime.channel_fault(request, false));
 	IF body IS NOT NULL THEN
 		status := body -> 'statusCode';
 		RETURN;
@@ -185,7 +185,7 @@ CREATE FUNCTION realtime.http_channel_delete(request jsonb, OUT status integer, 
 	SET search_path = pg_catalog, pg_temp
 	AS $$
 BEGIN
-	body := realtime.http_stranger(request);
+	body := realtime.refuse_stranger(request);
 	IF body IS NOT NULL THEN
 		status := body -> 'statusCode';
 		RETURN;
@@ -208,7 +208,7 @@ CREATE FUNCTION realtime.http_webhooks_test(request jsonb, OUT status integer, O
 	SET search_path = pg_catalog, pg_temp
 	AS $$
 BEGIN
-	body := realtime.http_stranger(request);
+	body := realtime.refuse_stranger(request);
 	IF body IS NOT NULL THEN
 		status := body -> 'statusCode';
 		RETURN;
@@ -241,7 +241,7 @@ CREATE FUNCTION realtime.http_permissions(request jsonb, OUT status integer, OUT
 	SET search_path = pg_catalog, pg_temp
 	AS $$
 BEGIN
-	body := realtime.http_stranger(request);
+	body := realtime.refuse_stranger(request);
 	IF body IS NOT NULL THEN
 		status := body -> 'statusCode';
 		RETURN;
@@ -259,7 +259,7 @@ CREATE FUNCTION realtime.http_config_get(request jsonb, OUT status integer, OUT 
 	SET search_path = pg_catalog, pg_temp
 	AS $$
 BEGIN
-	body := realtime.http_stranger(request);
+	body := realtime.refuse_stranger(request);
 	IF body IS NOT NULL THEN
 		status := body -> 'statusCode';
 		RETURN;
@@ -280,7 +280,7 @@ DECLARE
 	days CONSTANT jsonb := request #> '{body,retentionDays}';
 BEGIN
 	body := coalesce(
-		realtime.http_stranger(request),
+		realtime.refuse_stranger(request),
 		realtime.http_fault('INVALID_INPUT', realtime.body_fault(request)),
 		realtime.http_fault('INVALID_INPUT', realtime.type_fault('retentionDays', coalesce(nullif(days, 'null'), '1'), 'number')),
 		realtime.http_fault('INVALID_INPUT',

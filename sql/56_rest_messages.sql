@@ -53,7 +53,7 @@ DECLARE
 	before record;
 	after record;
 BEGIN
-	body := coalesce(realtime.http_stranger(request), realtime.http_fault('INVALID_INPUT',
+	body := coalesce(realtime.refuse_stranger(request), realtime.http_fault('INVALID_INPUT',
 		realtime.uuid_fault('channelId', query -> 'channelId'),
 		realtime.number_fault('limit', page_limit, 1, 1000),
 		realtime.number_fault('offset', page_offset, 0, 9223372036854775807),
@@ -104,7 +104,7 @@ DECLARE
 	found_rows integer;
 	deleted_rows integer;
 BEGIN
-	body := realtime.http_stranger(request);
+	body := realtime.refuse_stranger(request);
 	IF body IS NOT NULL THEN
 		status := body -> 'statusCode';
 		RETURN;
@@ -144,7 +144,7 @@ DECLARE
 	query CONSTANT jsonb := coalesce(request -> 'query', '{}');
 	since CONSTANT timestamptz := realtime.query_time(query, 'since');
 BEGIN
-	body := coalesce(realtime.http_stranger(request), realtime.http_fault('INVALID_INPUT',
+	body := coalesce(realtime.refuse_stranger(request), realtime.http_fault('INVALID_INPUT',
 		realtime.uuid_fault('channelId', query -> 'channelId'),
 		CASE WHEN query ? 'since' AND since IS NULL THEN 'since: Invalid date' END));
 	IF body IS NOT NULL THEN
@@ -171,7 +171,7 @@ DECLARE
 	asked CONSTANT jsonb := request -> 'body';
 	id uuid;
 BEGIN
-	body := realtime.http_stranger(request);
+	body := realtime.refuse_stranger(request);
 	IF body IS NOT NULL THEN
 		status := body -> 'statusCode';
 		RETURN;

@@ -139,7 +139,7 @@ SQL
 # what a function of this schema does is not what a caller's path says
 $server->sql(<<'SQL');
 CREATE SCHEMA mallory;
-CREATE FUNCTION mallory.http_stranger(jsonb) RETURNS jsonb LANGUAGE sql AS 'SELECT null::jsonb';
+CREATE FUNCTION mallory.refuse_stranger(jsonb) RETURNS jsonb LANGUAGE sql AS 'SELECT null::jsonb';
 ALTER ROLE realtime_executor SET search_path = mallory, realtime, pg_catalog;
 SQL
 refused("X-API-Key: $key\r\n", $bad_key, 'a search path changes nothing');

@@ -7,7 +7,7 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import { resumable } from '../../clients/js/realtime-resume.js'
-import { database, dialects, disconnect, gatewayPids, patience, phoenixSocket, subscribe, userToken, waitFor } from './support.mjs'
+import { database, dialects, disconnect, killGateways, patience, phoenixSocket, subscribe, userToken, waitFor } from './support.mjs'
 
 const kills = 4
 let db
@@ -66,7 +66,7 @@ test('gateways are killed while a writer commits', { timeout: patience * 6 }, as
     // everybody is there, so that everybody is thrown out
     await waitFor(() => raw.recovered >= kill - 1 &&
       members.every(({ open, closed }) => open.told.recovered >= kill - 1 && closed.told.recovered >= kill - 1), 'all to be back')
-    for (const pid of await gatewayPids(db)) process.kill(pid, 'SIGKILL')
+    await killGateways(db)
     const before = sent
     await waitFor(() => sent > before + 20, 'some messages')
   }

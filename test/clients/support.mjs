@@ -7,7 +7,7 @@
 //   PGHOST, PGPORT, PGDATABASE, PGUSER  of the same server
 
 import { createHmac, randomUUID } from 'node:crypto'
-import { readFileSync, readdirSync } from 'node:fs'
+import { readFileSync, readdirSync, statSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createClient as createClient2109 } from 'supabase-js-2-109'
 import { createClient as createClient2119 } from 'supabase-js-2-119'
@@ -160,4 +160,17 @@ export async function gatewayPids (db) {
       return false // it ended while we looked
     }
   })
+}
+
+// Kill the gateways, once they have run for so long that the hub starts others at
+// once: those that end sooner it starts later each time.
+export async function killGateways (db) {
+  const healthyMs = 1100
+  const age = (pid) => Date.now() - statSync(`/proc/${pid}`).ctimeMs
+  let pids
+  await waitFor(async () => {
+    pids = await gatewayPids(db)
+    return pids.length > 0 && pids.every((pid) => age(pid) > healthyMs)
+  }, 'the gateways to have run for a while')
+  for (const pid of pids) process.kill(pid, 'SIGKILL')
 }

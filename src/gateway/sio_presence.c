@@ -111,6 +111,23 @@ put_event(DiffWriter *writer, const char *name, const Bytes *member)
 }
 
 /*
+ * What a member tracks, or nothing.  Its joinedAt becomes another one when the
+ * socket that came first goes, which is no news.
+ */
+static Slice
+tracked_by(const Bytes *member)
+{
+	static const char payload[] = ",\"payload\":";
+	Slice		whole = bytes_slice(member);
+	const char *found = member->failed ? NULL :
+		memmem(whole.data, whole.len, payload, strlen(payload));
+
+	if (found == NULL)
+		return slice_make(NULL, 0);
+	return slice_make(found, whole.len - (size_t) (found - whole.data));
+}
+
+/*
  * Append what there is to say of a key.
  */
 static void
@@ -129,7 +146,7 @@ put_news(ReplicaKey *key, void *arg)
 		put_event(writer, "presence:join", &after);
 	else if (was && !is)
 		put_event(writer, "presence:leave", &before);
-	else if (was && !slice_equals(bytes_slice(&before), bytes_slice(&after)))
+	else if (was && !slice_equals(tracked_by(&before), tracked_by(&after)))
 		put_event(writer, "presence:update", &after);
 	if (writer->out->len > start)
 		replica_key_note_news(key, start, writer->out->len);

@@ -175,6 +175,8 @@ SQL
 		is($server->stat('events'), 13, 'realtime.status() has them, too');
 
 		$_->join('lobby', presence => 1) for @clients[ 1, 2 ];
+		# what comes before the state is no diff
+		ok($_->expect(sub { ($_[0]{event} // '') eq 'presence_state' }), 'the state') for @clients[ 1, 2 ];
 		my $ref = $clients[1]->push('realtime:lobby', 'presence', { type => 'presence', event => 'track', payload => {} });
 		ok($clients[1]->reply($ref), 'a track');
 		ok($_->expect(sub { ($_[0]{event} // '') eq 'presence_diff' }), 'a diff') for @clients[ 1, 2 ];

@@ -586,17 +586,20 @@ settle_track(Channel *channel, Slice ack)
 }
 
 /*
- * The channel that wants to track or untrack; NULL if it may not, and then the
- * client knows.
+ * The channel that wants to track or untrack, with its name in *name; NULL if it
+ * may not, and then the client knows.
  */
 static Channel *
-find_tracker(Conn *conn, Slice ack, Slice name)
+find_tracker(Conn *conn, Slice ack, Slice argument, Slice *name)
 {
 	static const SioError not_subscribed = {SIO_NOT_SUBSCRIBED,
 	"Must subscribe to channel before tracking presence"};
 	static const SioError too_many = {SIO_RATE_LIMITED, "Too many presence messages per second"};
-	Channel    *channel = find_joined(conn, ack, name, &not_subscribed);
+	Channel    *channel;
 
+	if (!read_channel(conn, ack, argument, name))
+		return NULL;
+	channel = find_joined(conn, ack, *name, &not_subscribed);
 	if (channel == NULL)
 		return NULL;
 	if (limits_left(RATE_PRESENCE) > 0)
@@ -605,7 +608,7 @@ find_tracker(Conn *conn, Slice ack, Slice name)
 		return channel;
 	}
 	STAT_INC(BUS_STAT_PRESENCE_EVENTS_LIMITED);
-	sio_refuse(conn, ack, name, &too_many);
+	sio_refuse(conn, ack, *name, &too_many);
 	return NULL;
 }
 
@@ -622,9 +625,7 @@ sio_track(Conn *conn, Slice ack, Slice argument)
 	Channel    *channel;
 	Slice		name;
 
-	if (!read_channel(conn, ack, argument, &name))
-		return;
-	channel = find_tracker(conn, ack, name);
+	channel = find_tracker(conn, ack, argument, &name);
 	if (channel == NULL)
 		return;
 	if (jslice_type(payload) != JSLICE_OBJECT)
@@ -656,9 +657,7 @@ sio_untrack(Conn *conn, Slice ack, Slice argument)
 	Channel    *channel;
 	Slice		name;
 
-	if (!read_channel(conn, ack, argument, &name))
-		return;
-	channel = find_tracker(conn, ack, name);
+	channel = find_tracker(conn, ack, argument, &name);
 	if (channel == NULL)
 		return;
 	bytes_free(&channel->subscription->payload);

@@ -35,7 +35,7 @@
 #define SWEEP_INTERVAL_MS 60000
 
 /* Of the CPU time that others want, too, it gets about a tenth of theirs. */
-#define COURIER_NICE "10"
+#define COURIER_NICE 10
 
 /* For requests under way to end, and to report them. */
 #define SHUTDOWN_GRACE_MS 400
@@ -193,10 +193,10 @@ give_way(void)
 {
 	int			fd = open("/proc/self/autogroup", O_WRONLY | O_CLOEXEC);
 
-	(void) setpriority(PRIO_PROCESS, 0, atoi(COURIER_NICE));
+	(void) setpriority(PRIO_PROCESS, 0, COURIER_NICE);
 	if (fd < 0)
 		return;
-	if (write(fd, COURIER_NICE, strlen(COURIER_NICE)) < 0)
+	if (dprintf(fd, "%d", COURIER_NICE) < 0)
 		bus_log(BUS_LOG_DEBUG, "could not give way to others: %m");
 	close(fd);
 }

@@ -1,10 +1,11 @@
 // Broadcast by HTTP from the unmodified client: httpSend(), send() of a channel
-// that is not subscribed, and what the client makes of refusals.
+// that is not subscribed, and what the client makes of refusals.  Each request may
+// take a connection, and with it a gateway, of its own: no order is kept among them.
 
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
-import { database, dialects, disconnect, listener, patience, url, userToken } from './support.mjs'
+import { database, dialects, disconnect, listener, patience, url, userToken, waitFor } from './support.mjs'
 
 let db
 before(async () => { db = await database() })
@@ -29,16 +30,14 @@ for (const dialect of dialects) {
       const { got, until } = await listener(other, 'rest:bytes')
       const channel = client.channel('rest:bytes')
       await channel.httpSend('bytes', new Uint8Array([0, 255, 16]).buffer)
-      await channel.httpSend('after', {})
-      if (dialect.vsn === '1.0.0') {
+      if (dialect.vsn !== '1.0.0') {
         await until(1)
-        assert.deepEqual(got.map((m) => m.event), ['after'])
-        return
+        assert.ok(got[0].payload instanceof ArrayBuffer)
+        assert.deepEqual([...new Uint8Array(got[0].payload)], [0, 255, 16])
       }
-      await until(2)
-      assert.ok(got[0].payload instanceof ArrayBuffer)
-      assert.deepEqual([...new Uint8Array(got[0].payload)], [0, 255, 16])
-      assert.equal(got[1].event, 'after')
+      await channel.httpSend('after', {})
+      await waitFor(() => got.at(-1)?.event === 'after', 'the message after')
+      assert.deepEqual(got.map((m) => m.event), dialect.vsn === '1.0.0' ? ['after'] : ['bytes', 'after'])
     })
 
     test('send() without a subscription', async () => {
@@ -69,7 +68,7 @@ for (const dialect of dialects) {
       await sender.realtime.setAuth(userToken(member))
       await channel.httpSend('e', { n: 5 })
       await until(3)
-      assert.deepEqual(got.map((m) => m.payload.n), [1, 2, 5])
+      assert.deepEqual(got.map((m) => m.payload.n).sort(), [1, 2, 5])
       await disconnect(sender)
       await disconnect(listening)
     })

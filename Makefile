@@ -17,6 +17,8 @@ GATEWAY_OBJS = $(GATEWAY_SRC:src/%.c=build/frontend/%.o)
 COURIER_OBJS = $(COURIER_SRC:src/%.c=build/frontend/%.o)
 PROGRAMS = build/realtime_gateway build/realtime_courier
 
+# From one version to the next: sql/updates/README.md.
+DATA = $(wildcard sql/updates/realtime--*--*.sql)
 DATA_built = realtime--$(EXTVERSION).sql
 EXTRA_CLEAN = build realtime--$(EXTVERSION).sql
 
@@ -29,7 +31,7 @@ override with_llvm := no
 WARNINGS = -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare \
 	-Wno-missing-field-initializers -Wno-cast-function-type
 
-PG_CPPFLAGS = -Isrc
+PG_CPPFLAGS = -Isrc -D'REALTIME_VERSION="$(EXTVERSION)"'
 # Nothing of ours may clash with a name of the server's or another module's.
 # PostgreSQL 15 does not mark its exports by itself yet.
 PG_CFLAGS = $(WARNINGS) -fvisibility=hidden \

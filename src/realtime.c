@@ -20,6 +20,7 @@
 #include "guc.h"
 #include "hub/hub.h"
 #include "shmem.h"
+#include "sql_version.h"
 
 PG_MODULE_MAGIC;
 
@@ -42,6 +43,7 @@ _PG_init(void)
 	emit_install_hooks();
 	make_way_install_hook();
 	unheard_install_hook();
+	sql_version_install_hook();
 
 	/* pg_upgrade runs servers that nobody may connect to (reliability E18) */
 	if (!IsBinaryUpgrade)

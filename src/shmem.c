@@ -91,6 +91,7 @@ shmem_startup(void)
 		pg_atomic_init_u64(&realtime_shared->flush_wanted, 0);
 		pg_atomic_init_u32(&realtime_shared->flush_timed, 0);
 		pg_atomic_init_u32(&realtime_shared->make_way, 0);
+		pg_atomic_init_u32(&realtime_shared->sql_unfit, 0);
 		pg_atomic_init_u64(&realtime_shared->emit_begun, 0);
 		/* anything before this start may be unread */
 		pg_atomic_init_u64(&realtime_shared->first_unread, 1);

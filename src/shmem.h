@@ -131,6 +131,12 @@ typedef struct RealtimeShared
 	pg_atomic_uint32 make_way;
 
 	/*
+	 * The log has been told that the extension's SQL does not fit the library
+	 * (sql_version.c).  Written by executors and the maintenance worker.
+	 */
+	pg_atomic_uint32 sql_unfit;
+
+	/*
 	 * Messages that backends have begun to write: raised before the record,
 	 * where SHARED_EMITTED is raised after it.  And where, or before, the first
 	 * message stands that the hub may not have read: 0 if there is none.  Both

@@ -33,7 +33,8 @@ installed:
 		&& cmp -s build/realtime_gateway '$(DESTDIR)$(bindir)/realtime_gateway' \
 		&& cmp -s build/realtime_courier '$(DESTDIR)$(bindir)/realtime_courier' \
 		&& cmp -s realtime.control '$(DESTDIR)$(datadir)/extension/realtime.control' \
-		&& cmp -s realtime--$(EXTVERSION).sql '$(DESTDIR)$(datadir)/extension/realtime--$(EXTVERSION).sql'; then :; \
+		&& (for script in realtime--$(EXTVERSION).sql $(DATA); do \
+			cmp -s $$script '$(DESTDIR)$(datadir)/extension/'$${script##*/} || exit 1; done); then :; \
 	elif [ -w '$(DESTDIR)$(pkglibdir)' ]; then \
 		echo 'Installing realtime ...'; \
 		$(MAKE) --no-print-directory install >build/install.log 2>&1 || { cat build/install.log >&2; exit 1; }; \

@@ -28,8 +28,8 @@ SQL_FUNCTION(random_secret);
 /*
  * realtime.note_agents_changed() returns trigger, AFTER ... FOR EACH STATEMENT
  */
-Datum
-note_agents_changed(PG_FUNCTION_ARGS)
+static Datum
+note_agents_changed_body(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = (TriggerData *) fcinfo->context;
 	WalMessage	msg;
@@ -53,8 +53,8 @@ note_agents_changed(PG_FUNCTION_ARGS)
  *
  * 256 bits that nobody can guess, in lower-case hex.
  */
-Datum
-random_secret(PG_FUNCTION_ARGS)
+static Datum
+random_secret_body(PG_FUNCTION_ARGS)
 {
 	uint8		bytes[SECRET_BYTES];
 	text	   *secret = palloc(VARHDRSZ + 2 * SECRET_BYTES);

@@ -129,8 +129,8 @@ record_arg(FunctionCallInfo fcinfo, int n)
  * realtime.broadcast_changes(topic_name text, event_name text, operation text,
  *	   table_name text, table_schema text, new record, old record, level text)
  */
-Datum
-broadcast_changes(PG_FUNCTION_ARGS)
+static Datum
+broadcast_changes_body(PG_FUNCTION_ARGS)
 {
 	JsonbParseState *state = NULL;
 	MessageRow	row;

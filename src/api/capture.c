@@ -214,8 +214,8 @@ emit_change(Change *change)
  * realtime.capture(oid) returns trigger, AFTER INSERT OR UPDATE OR DELETE
  * FOR EACH ROW; the argument is the table as which changes are shown
  */
-Datum
-capture(PG_FUNCTION_ARGS)
+static Datum
+capture_body(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = (TriggerData *) fcinfo->context;
 	Change		change = {0};
@@ -253,8 +253,8 @@ capture(PG_FUNCTION_ARGS)
  * realtime.note_tables_changed() returns void: gateways have to ask again what
  * there is to follow.
  */
-Datum
-note_tables_changed(PG_FUNCTION_ARGS)
+static Datum
+note_tables_changed_body(PG_FUNCTION_ARGS)
 {
 	WalMessage	msg;
 

@@ -61,8 +61,8 @@ setting_value(FunctionCallInfo fcinfo, const char *name)
  *
  * The topic that a policy or a transaction is about.
  */
-Datum
-realtime_topic(PG_FUNCTION_ARGS)
+static Datum
+realtime_topic_body(PG_FUNCTION_ARGS)
 {
 	return setting_value(fcinfo, "realtime.topic");
 }
@@ -72,8 +72,8 @@ realtime_topic(PG_FUNCTION_ARGS)
  *
  * The channel that a policy is about.
  */
-Datum
-realtime_channel_name(PG_FUNCTION_ARGS)
+static Datum
+realtime_channel_name_body(PG_FUNCTION_ARGS)
 {
 	return setting_value(fcinfo, "realtime.channel_name");
 }
@@ -81,8 +81,8 @@ realtime_channel_name(PG_FUNCTION_ARGS)
 /*
  * realtime.channel_matches(pattern text, name text) returns boolean
  */
-Datum
-channel_matches(PG_FUNCTION_ARGS)
+static Datum
+channel_matches_body(PG_FUNCTION_ARGS)
 {
 	text	   *pattern = PG_GETARG_TEXT_PP(0);
 	text	   *name = PG_GETARG_TEXT_PP(1);
@@ -94,8 +94,8 @@ channel_matches(PG_FUNCTION_ARGS)
 /*
  * realtime.channel_hmac(name text, secret text) returns text
  */
-Datum
-channel_hmac_hex(PG_FUNCTION_ARGS)
+static Datum
+channel_hmac_hex_body(PG_FUNCTION_ARGS)
 {
 	char		hex[CHANNEL_HMAC_HEX];
 
@@ -106,8 +106,8 @@ channel_hmac_hex(PG_FUNCTION_ARGS)
 /*
  * realtime.derive_channel(name text, secret text) returns text
  */
-Datum
-derive_channel(PG_FUNCTION_ARGS)
+static Datum
+derive_channel_body(PG_FUNCTION_ARGS)
 {
 	text	   *name = PG_GETARG_TEXT_PP(0);
 	Size		name_len = VARSIZE_ANY_EXHDR(name);
@@ -124,8 +124,8 @@ derive_channel(PG_FUNCTION_ARGS)
 /*
  * realtime.verify_channel(channel text, secret text) returns boolean
  */
-Datum
-verify_channel(PG_FUNCTION_ARGS)
+static Datum
+verify_channel_body(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_BOOL(channel_verify(utf8_text(PG_GETARG_TEXT_PP(0)),
 								  utf8_text(PG_GETARG_TEXT_PP(1))));
@@ -199,8 +199,8 @@ match_secret(Slice secret, int number, const ChannelParts *parts, const bool *ha
  * For each channel the number of the first secret that it is good by, 0 if there
  * is none.
  */
-Datum
-match_channels(PG_FUNCTION_ARGS)
+static Datum
+match_channels_body(PG_FUNCTION_ARGS)
 {
 	int			nchannels;
 	int			nsecrets;

@@ -568,8 +568,8 @@ slot_is_wild(Relation channels, TupleTableSlot *slot)
  * realtime.note_channel() returns trigger, AFTER INSERT OR UPDATE OR DELETE FOR
  * EACH ROW and AFTER TRUNCATE FOR EACH STATEMENT
  */
-Datum
-note_channel(PG_FUNCTION_ARGS)
+static Datum
+note_channel_body(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = (TriggerData *) fcinfo->context;
 	bool		matters;

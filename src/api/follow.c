@@ -83,8 +83,8 @@ tie_to_extension(Oid trigger)
  * realtime.attach_capture(tab regclass, shown_as regclass, events integer,
  * capture regproc) returns void
  */
-Datum
-attach_capture(PG_FUNCTION_ARGS)
+static Datum
+attach_capture_body(PG_FUNCTION_ARGS)
 {
 	Oid			relid = PG_GETARG_OID(0);
 	Oid			shown_as = PG_GETARG_OID(1);
@@ -127,8 +127,8 @@ table_of(Oid trigger)
 /*
  * realtime.detach_capture(capture_trigger oid) returns void
  */
-Datum
-detach_capture(PG_FUNCTION_ARGS)
+static Datum
+detach_capture_body(PG_FUNCTION_ARGS)
 {
 	Oid			trigger = PG_GETARG_OID(0);
 	Oid			table = table_of(trigger);

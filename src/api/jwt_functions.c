@@ -137,8 +137,8 @@ sign_and_verify(Slice claims, Slice secret, Bytes *token)
 /*
  * realtime.sign_jwt(claims jsonb, ttl interval) returns text
  */
-Datum
-sign_jwt(PG_FUNCTION_ARGS)
+static Datum
+sign_jwt_body(PG_FUNCTION_ARGS)
 {
 	Jsonb	   *claims = PG_GETARG_JSONB_P(0);
 	StringInfo	json;

@@ -59,8 +59,8 @@ message_number_is_drawn(int32 number)
 /*
  * realtime.message_number() returns integer
  */
-Datum
-message_number(PG_FUNCTION_ARGS)
+static Datum
+message_number_body(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_INT32(message_number_next());
 }

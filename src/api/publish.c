@@ -282,8 +282,8 @@ channel_has_webhooks(const MessageRow *row)
  * A row that can be no message is an error, or with realtime.on_error =
  * 'warning' a row that is kept and not published.
  */
-Datum
-publish_message(PG_FUNCTION_ARGS)
+static Datum
+publish_message_body(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = (TriggerData *) fcinfo->context;
 	MessageAttnums attnums;
@@ -328,8 +328,8 @@ publish_message(PG_FUNCTION_ARGS)
  * realtime.note_move() returns trigger, BEFORE UPDATE OF inserted_at, xid,
  * number FOR EACH ROW
  */
-Datum
-note_move(PG_FUNCTION_ARGS)
+static Datum
+note_move_body(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = (TriggerData *) fcinfo->context;
 	MessageAttnums attnums;

@@ -76,8 +76,8 @@ is_broadcast(const text *type)
  *
  * The id of the message; NULL, with a warning, if no enabled channel matches.
  */
-Datum
-realtime_publish(PG_FUNCTION_ARGS)
+static Datum
+realtime_publish_body(PG_FUNCTION_ARGS)
 {
 	ChannelInfo channel;
 	MessageRow	row = {.is_private = true, .has_channel = true};

@@ -46,8 +46,8 @@ start_row(MessageRow *row, FunctionCallInfo fcinfo)
 /*
  * realtime.send(payload jsonb, event text, topic text, private boolean)
  */
-Datum
-send_payload_first(PG_FUNCTION_ARGS)
+static Datum
+send_payload_first_body(PG_FUNCTION_ARGS)
 {
 	MessageRow	row;
 
@@ -62,8 +62,8 @@ send_payload_first(PG_FUNCTION_ARGS)
 /*
  * realtime.send(topic_name text, event_name text, payload jsonb, private boolean)
  */
-Datum
-send_topic_first(PG_FUNCTION_ARGS)
+static Datum
+send_topic_first_body(PG_FUNCTION_ARGS)
 {
 	MessageRow	row;
 
@@ -151,8 +151,8 @@ text_to_jsonb(const text *t)
 /*
  * realtime.send(text, text, text, private boolean)
  */
-Datum
-send_texts(PG_FUNCTION_ARGS)
+static Datum
+send_texts_body(PG_FUNCTION_ARGS)
 {
 	text	   *first = TEXT_OR_NULL(0);
 	text	   *third = TEXT_OR_NULL(2);
@@ -170,8 +170,8 @@ send_texts(PG_FUNCTION_ARGS)
 /*
  * realtime.send_binary(payload bytea, event text, topic text, private boolean)
  */
-Datum
-send_binary(PG_FUNCTION_ARGS)
+static Datum
+send_binary_body(PG_FUNCTION_ARGS)
 {
 	MessageRow	row;
 

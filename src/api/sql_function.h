@@ -3,6 +3,10 @@
  * sql_function.h
  *	  How a C function becomes one that SQL can call.
  *
+ * What SQL calls first sees that the extension's SQL fits the library, because
+ * a function that is declared by another version may be given other arguments;
+ * then it calls NAME_body(), which is what is written in a file.
+ *
  * The module is compiled with hidden symbols, and PG_FUNCTION_INFO_V1 makes
  * the function itself visible from PostgreSQL 16 on only.
  *
@@ -17,8 +21,18 @@
 
 #include "fmgr.h"
 
+#include "sql_version.h"
+
 #define SQL_FUNCTION(name) \
 extern PGDLLEXPORT Datum name(PG_FUNCTION_ARGS); \
+static Datum name##_body(PG_FUNCTION_ARGS); \
+Datum \
+name(PG_FUNCTION_ARGS) \
+{ \
+	if (unlikely(!sql_version_known)) \
+		sql_version_demand(); \
+	return name##_body(fcinfo); \
+} \
 PG_FUNCTION_INFO_V1(name)
 
 #endif							/* REALTIME_SQL_FUNCTION_H */

@@ -216,8 +216,8 @@ fill_position(const StatusSnapshot *snap, Datum *values, bool *nulls)
 /*
  * realtime.status(OUT ...)
  */
-Datum
-realtime_status(PG_FUNCTION_ARGS)
+static Datum
+realtime_status_body(PG_FUNCTION_ARGS)
 {
 	TupleDesc	desc;
 	StatusSnapshot snap;

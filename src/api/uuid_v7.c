@@ -108,8 +108,8 @@ uuid_v7_text(const pg_uuid_t *uuid, char *text)
 /*
  * realtime.uuid_v7() returns uuid
  */
-Datum
-uuid_v7(PG_FUNCTION_ARGS)
+static Datum
+uuid_v7_body(PG_FUNCTION_ARGS)
 {
 	pg_uuid_t  *uuid = palloc(sizeof(pg_uuid_t));
 

@@ -553,8 +553,8 @@ webhooks_enqueue(const MessageRow *row)
 /*
  * realtime.note_webhooks_due() returns void: for deliveries that SQL has added.
  */
-Datum
-note_webhooks_due(PG_FUNCTION_ARGS)
+static Datum
+note_webhooks_due_body(PG_FUNCTION_ARGS)
 {
 	note_due();
 	PG_RETURN_VOID();
@@ -563,8 +563,8 @@ note_webhooks_due(PG_FUNCTION_ARGS)
 /*
  * realtime.webhook_endpoint(url text) returns text
  */
-Datum
-sql_webhook_endpoint(PG_FUNCTION_ARGS)
+static Datum
+sql_webhook_endpoint_body(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_TEXT_P(endpoint_of(PG_GETARG_TEXT_PP(0)));
 }

@@ -429,8 +429,8 @@ claim_sub(Jsonb *claims)
 /*
  * realtime.can(role text, claims jsonb, topic text, headers jsonb) returns setof record
  */
-Datum
-realtime_can(PG_FUNCTION_ARGS)
+static Datum
+realtime_can_body(PG_FUNCTION_ARGS)
 {
 	Jsonb	   *claims = object_argument(fcinfo, 1, "claims");
 	Client		client = {text_argument(fcinfo, 0, "role"), InvalidOid};

@@ -39,6 +39,7 @@
 #include "exec/subscribe.h"
 #include "exec/visible.h"
 #include "guc.h"
+#include "sql_version.h"
 
 /* How a kind of job is run. */
 typedef struct JobRules
@@ -141,7 +142,8 @@ run_transaction(Run *run)
 	if (!run->writes)
 		XactReadOnly = true;
 	PushActiveSnapshot(GetTransactionSnapshot());
-	run->outcome = rules[run->kind].run(run->body, run->answer);
+	run->outcome = sql_version_serves() ?
+		rules[run->kind].run(run->body, run->answer) : JOB_UNAVAILABLE;
 	if (run->writes && run->outcome == JOB_DONE && !keeps_nothing)
 	{
 		PopActiveSnapshot();

@@ -41,6 +41,7 @@
 #include "exec/job_session.h"
 #include "guc.h"
 #include "served_database.h"
+#include "sql_version.h"
 
 /* What a job that does not heed its timeout gets on top of it. */
 #define LAST_CHANCE_MS 1000
@@ -200,6 +201,8 @@ session_init(void)
 	login_role = GetSessionUserId();
 	StartTransactionCommand();
 	session_check_role();
+	/* if it does not, the log should know before anybody wants something */
+	(void) sql_version_serves();
 	CommitTransactionCommand();
 	last_chance = RegisterTimeout(USER_TIMEOUT, end_process);
 	before_shmem_exit(at_exit, (Datum) 0);

@@ -36,6 +36,7 @@
 #include "exec/maintenance.h"
 #include "guc.h"
 #include "served_database.h"
+#include "sql_version.h"
 
 #define EXTENSION_NAME "realtime"
 #define WORKER_NAME "realtime maintenance"
@@ -149,7 +150,7 @@ realtime_maintenance_main(Datum arg)
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	pgstat_report_activity(STATE_RUNNING, maintain_command);
-	owner = messages_owner();
+	owner = sql_version_serves() ? messages_owner() : InvalidOid;
 	if (OidIsValid(owner))
 		maintain_as(owner);
 	PopActiveSnapshot();

@@ -60,10 +60,12 @@ sub wait_for
 #
 #	conf		lines for postgresql.conf
 #	extension	0 = do not create the extension at start()
+#	install		a PrivateInstallation
 sub new
 {
 	my ($class, $name, %params) = @_;
-	my $node = PostgreSQL::Test::Cluster->new($name);
+	my $node = PostgreSQL::Test::Cluster->new($name,
+		$params{install} ? (install_path => $params{install}->path) : ());
 	my $self = bless {
 		node      => $node,
 		port      => PostgreSQL::Test::Cluster::get_free_port(),

@@ -9,9 +9,9 @@ DEMO_MODULES = examples/demo/node_modules/.package-lock.json
 CHAT_MODULES = examples/live-chat/node_modules/.package-lock.json
 BROWSER_MODULES = test/browser/node_modules/.package-lock.json
 
-# Debian packages; a browser is only for those who test.
+# Debian packages; a browser and a proxy are only for those who test.
 PACKAGE_LISTS = packages
-test: PACKAGE_LISTS += browser/packages
+test: PACKAGE_LISTS += browser/packages proxy.packages
 
 .PHONY: test test-packages test-build format
 

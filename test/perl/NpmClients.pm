@@ -125,14 +125,15 @@ SQL
 	return;
 }
 
-# Run some of them against a RealtimeServer.
+# Run some of them against a RealtimeServer, or what is in front of it if it has
+# a `url`.
 sub npm_clients_ok
 {
 	my ($server, @names) = @_;
 	my $node = $server->node;
 	my @command = ('node', '--test', '--test-reporter=tap');
 
-	local $ENV{REALTIME_URL} = 'http://127.0.0.1:' . $server->port;
+	local $ENV{REALTIME_URL} = $server->{url} // 'http://127.0.0.1:' . $server->port;
 	local $ENV{REALTIME_JWT_SECRET} = $RealtimeServer::jwt_secret;
 	local $ENV{PGHOST} = $node->host;
 	local $ENV{PGPORT} = $node->port;

@@ -2,6 +2,7 @@
 #
 #	make test							everything
 #	make test TESTS='test/t/010*.pl'	some of it
+#	make chaos SECONDS=3600 SEED=7		the chaos test for longer
 
 TESTS ?=
 CLIENT_MODULES = test/clients/node_modules/.package-lock.json
@@ -17,6 +18,13 @@ test: PACKAGE_LISTS += browser/packages proxy.packages
 
 test: test-build $(CLIENT_MODULES) $(DEMO_MODULES) $(CHAT_MODULES) $(BROWSER_MODULES)
 	PG_CONFIG='$(PG_CONFIG)' test/run $(TESTS)
+
+# An hour by default; without SEED another one each time.  What it prints of a
+# round that fails is enough to repeat it as far as chance is the test's own.
+.PHONY: chaos
+chaos: test-build
+	@PG_CONFIG='$(PG_CONFIG)' CHAOS_SECONDS='$(or $(SECONDS),3600)' $(if $(SEED),CHAOS_SEED='$(SEED)') \
+		PROVE_FLAGS=-v test/run test/t/099_chaos.pl
 
 # Makes of their own, because pg_config, which a Makefile asks while it is
 # being read, may have come with the packages.

@@ -11,8 +11,10 @@
  */
 #include "postgres.h"
 
+#include "access/xlog.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "utils/guc.h"
 
 #include "api/emit.h"
 #include "api/make_way.h"
@@ -27,6 +29,24 @@ PG_MODULE_MAGIC;
 extern PGDLLEXPORT void _PG_init(void);
 
 /*
+ * Have the server keep WAL for the hub, unless postgresql.conf says how much.
+ *
+ * After a crash the hub reads what was committed and not told yet, from the
+ * oldest transaction that was open.  But recovery ends with a checkpoint, which
+ * removes all WAL before the segment in hand if nothing is to be kept, and that
+ * happens before the hub is there.  Half of max_wal_size is about what there is
+ * between two checkpoints in any case, so it takes no more room than before.
+ */
+static void
+keep_wal(void)
+{
+	char		megabytes[32];
+
+	snprintf(megabytes, sizeof(megabytes), "%dMB", max_wal_size_mb / 2);
+	SetConfigOption("wal_keep_size", megabytes, PGC_SIGHUP, PGC_S_DYNAMIC_DEFAULT);
+}
+
+/*
  * Called once, when the server loads the library.
  */
 void
@@ -39,6 +59,7 @@ _PG_init(void)
 				 errhint("Add \"realtime\" to shared_preload_libraries in postgresql.conf and restart the server.")));
 
 	guc_define();
+	keep_wal();
 	shmem_install();
 	emit_install_hooks();
 	make_way_install_hook();

@@ -40,13 +40,10 @@ my $report_every = 30;
 srand $seed;
 diag "CHAOS_SEED=$seed, $seconds s";
 
-# A crash cuts off the long transaction.  To go on behind it the hub reads the WAL
-# from its beginning on, which has to be there.
 my $server = RealtimeServer->start_new('chaos', conf => <<'CONF');
 realtime.gateways = 3
 realtime.max_resume_messages = 1000000
 fsync = on
-wal_keep_size = 1GB
 CONF
 my $node = $server->node;
 $server->sql(q{SELECT realtime.setup_api_roles();

@@ -37,7 +37,9 @@ typedef enum CallAccess
 	CALL_READS,
 	CALL_NOTES,					/* reads; notes when a key was used, unless on
 								 * a standby */
-	CALL_WRITES
+	CALL_WRITES,
+	CALL_LOOKS_INTERNAL,		/* reads for the courier, and no client has a say */
+	CALL_WRITES_INTERNAL		/* the same, and writes */
 } CallAccess;
 
 /* One that has no name does not exist. */
@@ -68,9 +70,9 @@ static const CallTarget functions[CALL_FUNCTIONS] = {
 	[CALL_CONFIG_UPDATE] = CALL_TARGET("http_config_update", CALL_WRITES),
 	[CALL_PUBLISH] = CALL_TARGET("http_publish", CALL_WRITES),
 	[CALL_WEBHOOKS_TEST] = CALL_TARGET("http_webhooks_test", CALL_WRITES),
-	[CALL_LOOK_FOR_WEBHOOKS] = CALL_TARGET("look_for_webhooks", CALL_READS),
-	[CALL_FETCH_WEBHOOKS] = CALL_TARGET("fetch_webhooks", CALL_WRITES),
-	[CALL_FINISH_WEBHOOKS] = CALL_TARGET("finish_webhooks", CALL_WRITES),
+	[CALL_LOOK_FOR_WEBHOOKS] = CALL_TARGET("look_for_webhooks", CALL_LOOKS_INTERNAL),
+	[CALL_FETCH_WEBHOOKS] = CALL_TARGET("fetch_webhooks", CALL_WRITES_INTERNAL),
+	[CALL_FINISH_WEBHOOKS] = CALL_TARGET("finish_webhooks", CALL_WRITES_INTERNAL),
 };
 
 /*
@@ -79,7 +81,7 @@ static const CallTarget functions[CALL_FUNCTIONS] = {
 static bool
 target_writes(const CallTarget *target)
 {
-	return target->access == CALL_WRITES ||
+	return target->access == CALL_WRITES || target->access == CALL_WRITES_INTERNAL ||
 		(target->access == CALL_NOTES && !RecoveryInProgress());
 }
 
@@ -92,6 +94,18 @@ call_writes(Slice body)
 	CallJob		job;
 
 	return job_decode_call(body, &job) && target_writes(&functions[job.function]);
+}
+
+/*
+ * Is it for nobody but us?
+ */
+bool
+call_is_internal(Slice body)
+{
+	CallJob		job;
+
+	return job_decode_call(body, &job) &&
+		functions[job.function].access >= CALL_LOOKS_INTERNAL;
 }
 
 /*

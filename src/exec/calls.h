@@ -15,6 +15,9 @@
 /* Does the function that a JOB_CALL wants write? */
 extern bool call_writes(Slice body);
 
+/* Is it for nobody but us?  See plan_watch_end_job(). */
+extern bool call_is_internal(Slice body);
+
 /* JOB_CALL. */
 extern JobOutcome call_function(Slice body, Bytes *answer) RT_MUSTCHECK;
 

@@ -25,6 +25,7 @@
 
 #include "exec/client.h"
 #include "exec/local_setting.h"
+#include "exec/plan_watch.h"
 #include "guc.h"
 
 #define AUTHENTICATED_ROLE "authenticated"
@@ -120,4 +121,5 @@ client_become(const Client *client)
 	client_set_claims(client);
 	SetUserIdAndSecContext(client->role_oid,
 						   SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	plan_watch_client(client->role_oid);
 }

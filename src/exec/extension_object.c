@@ -72,3 +72,12 @@ extension_function(const char *name, Oid argument)
 								   CStringGetDatum(name), PointerGetDatum(arguments),
 								   ObjectIdGetDatum(schema)));
 }
+
+/*
+ * Is a function one of the extension's?
+ */
+bool
+extension_has_function(Oid function)
+{
+	return OidIsValid(if_ours(ProcedureRelationId, function));
+}

@@ -18,4 +18,7 @@
 extern Oid	extension_table(const char *name);
 extern Oid	extension_function(const char *name, Oid argument);
 
+/* Is a function one of the extension's? */
+extern bool extension_has_function(Oid function);
+
 #endif							/* REALTIME_EXTENSION_OBJECT_H */

@@ -92,6 +92,18 @@ job_writes(JobKind kind, Slice body)
 }
 
 /*
+ * Does a job run nothing but statements of ours, on our own tables and for no
+ * client?
+ */
+static bool
+job_is_internal(JobKind kind, Slice body)
+{
+	return kind == JOB_COMMITS || kind == JOB_POSITION || kind == JOB_HISTORY ||
+		kind == JOB_AUDIENCE || kind == JOB_ROLL_UP ||
+		(kind == JOB_CALL && call_is_internal(body));
+}
+
+/*
  * What an error makes of a job.
  */
 static JobOutcome
@@ -223,7 +235,7 @@ run_attempts(JobKind kind, Slice body, Bytes *answer, bool writes)
 		run.committed = false;
 		run_caught(&run);
 		run.may_retry = false;
-		session_end_job(run.committed);
+		session_end_job(run.committed, job_is_internal(kind, body));
 		if (run.retry)
 			left_ms = (int) TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
 	} while (run.retry && left_ms > 0);

@@ -34,11 +34,11 @@
 #include "storage/lock.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
-#include "utils/plancache.h"
 #include "utils/syscache.h"
 #include "utils/timeout.h"
 
 #include "exec/job_session.h"
+#include "exec/plan_watch.h"
 #include "guc.h"
 #include "served_database.h"
 #include "sql_version.h"
@@ -204,6 +204,7 @@ session_init(void)
 	/* if it does not, the log should know before anybody wants something */
 	(void) sql_version_serves();
 	CommitTransactionCommand();
+	plan_watch_init();
 	last_chance = RegisterTimeout(USER_TIMEOUT, end_process);
 	before_shmem_exit(at_exit, (Datum) 0);
 	for (int i = 0; i < (int) lengthof(fixed_settings); i++)
@@ -304,6 +305,7 @@ void
 session_begin_job(int timeout_ms)
 {
 	check_unchanged();
+	plan_watch_begin_job();
 
 	/* whoever asked before meant an earlier job */
 	QueryCancelPending = false;
@@ -328,13 +330,13 @@ session_stop_clock(void)
  * before the next one.
  */
 void
-session_end_job(bool committed)
+session_end_job(bool committed, bool is_internal)
 {
 	Assert(!IsTransactionState());
 	LockReleaseSession(USER_LOCKMETHOD);	/* pg_advisory_lock() */
 	DropAllPreparedStatements();
 	ResetSequenceCaches();
-	ResetPlanCache();			/* see plan_watch.c; functions keep plans, too */
+	plan_watch_end_job(is_internal);
 	if (committed)
 		ResetAllOptions();		/* a rollback does that by itself */
 }

@@ -33,8 +33,9 @@ extern void session_stop_clock(void);
 extern void session_check_role(void);
 
 /*
- * After each job, whose transaction has ended: drops what outlives one.
+ * After each job, whose transaction has ended: drops what outlives one.  For
+ * is_internal see plan_watch_end_job().
  */
-extern void session_end_job(bool committed);
+extern void session_end_job(bool committed, bool is_internal);
 
 #endif							/* REALTIME_JOB_SESSION_H */

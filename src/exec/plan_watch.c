@@ -17,10 +17,12 @@
  * when they are called, if they are SECURITY DEFINER or have settings of their
  * own.  One that is looked up only counts as well, to be on the safe side.
  *
- * Functions keep plans as well, from one call to the next.  Where several clients
- * are served by one job, these have to go between two of them if a user's
- * IMMUTABLE function was called at all: whether it was while a plan was made is
- * not known then.
+ * Functions keep plans as well, from one call to the next, and most of what a
+ * statement of ours costs is saved if they may keep them from one job to the next.
+ * These have to go between two clients if a user's IMMUTABLE function was called
+ * at all, because whether it was while a plan was made is not known then; and
+ * between two roles, because what one may name another one may not, which is
+ * looked at when a statement is parsed.
  *
  * src/exec/plan_watch.c
  *
@@ -31,9 +33,12 @@
 #include "access/transam.h"
 #include "catalog/pg_proc.h"
 #include "fmgr.h"
+#include "utils/hsearch.h"
 #include "utils/lsyscache.h"
+#include "utils/plancache.h"
 
 #include "exec/apart.h"
+#include "exec/extension_object.h"
 #include "exec/plan_watch.h"
 #include "exec/policy_query.h"
 
@@ -48,19 +53,48 @@ static bool seen;				/* a user's IMMUTABLE function */
 static bool running = false;
 static bool seen_running;
 
+/* And of the job at hand. */
+static bool in_job = false;
+static bool seen_in_job;
+static bool had_client;			/* it has acted as one */
+
+/* Who has used the plans that functions keep; InvalidOid = nobody. */
+static Oid	plans_of = InvalidOid;
+
+/*
+ * Is it a function of the extension?  These are declared rightly.
+ */
+static bool
+is_ours(Oid function)
+{
+	static HTAB *ours = NULL;	/* those that are; they stay as long as we do */
+	HASHCTL		ctl = {.keysize = sizeof(Oid), .entrysize = sizeof(Oid)};
+
+	if (ours == NULL)
+		ours = hash_create("realtime functions", 32, &ctl, HASH_ELEM | HASH_BLOBS);
+	if (hash_search(ours, &function, HASH_FIND, NULL) != NULL)
+		return true;
+	if (!extension_has_function(function))
+		return false;
+	(void) hash_search(ours, &function, HASH_ENTER, NULL);
+	return true;
+}
+
 /*
  * Take notice of a function.
  */
 static void
 notice(Oid function)
 {
-	bool		look = (watching && !seen) || (running && !seen_running);
+	bool		look = (watching && !seen) || (running && !seen_running) ||
+		(in_job && !seen_in_job);
 
 	if (!look || function < FirstNormalObjectId ||
-		func_volatile(function) != PROVOLATILE_IMMUTABLE)
+		func_volatile(function) != PROVOLATILE_IMMUTABLE || is_ours(function))
 		return;
 	seen = seen || watching;
 	seen_running = seen_running || running;
+	seen_in_job = seen_in_job || in_job;
 }
 
 /*
@@ -91,6 +125,11 @@ notice_call(FmgrHookEventType event, FmgrInfo *flinfo, Datum *arg)
 void
 plan_watch_init(void)
 {
+	static bool done = false;
+
+	if (done)
+		return;
+	done = true;
 	next_needs_hook = needs_fmgr_hook;
 	needs_fmgr_hook = notice_lookup;
 	next_hook = fmgr_hook;
@@ -128,4 +167,43 @@ plan_watch_run(void (*function) (void *arg), void *arg, bool *left_plans)
 	running = false;
 	*left_plans = seen_running;
 	return error;
+}
+
+/*
+ * A job begins.
+ */
+void
+plan_watch_begin_job(void)
+{
+	in_job = true;
+	seen_in_job = false;
+	had_client = false;
+}
+
+/*
+ * It acts as a client.
+ */
+void
+plan_watch_client(Oid role)
+{
+	if (!in_job)
+		return;
+	had_client = true;
+	if (role == plans_of)
+		return;
+	ResetPlanCache();
+	plans_of = role;
+}
+
+/*
+ * It has ended.
+ */
+void
+plan_watch_end_job(bool is_internal)
+{
+	in_job = false;
+	if (!seen_in_job && (had_client || is_internal))
+		return;
+	ResetPlanCache();
+	plans_of = InvalidOid;
 }

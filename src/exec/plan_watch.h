@@ -12,7 +12,7 @@
 
 #include "nodes/plannodes.h"
 
-/* From here on functions are watched; once per process. */
+/* From here on functions are watched. */
 extern void plan_watch_init(void);
 
 /*
@@ -27,5 +27,15 @@ extern PlannedStmt *plan_watch_make(Query *query, bool *shareable);
  * anybody else is served.
  */
 extern ErrorData *plan_watch_run(void (*function) (void *arg), void *arg, bool *left_plans);
+
+/*
+ * A job of an executor begins; it acts as a client with this role (ignored outside
+ * of jobs); and it has ended.  Plans that functions keep are dropped where they
+ * may not serve whoever comes next.  An internal job runs no statements but our
+ * own, for no client.
+ */
+extern void plan_watch_begin_job(void);
+extern void plan_watch_client(Oid role);
+extern void plan_watch_end_job(bool is_internal);
 
 #endif							/* REALTIME_PLAN_WATCH_H */

@@ -234,8 +234,10 @@ CREATE FUNCTION realtime.due_webhooks(
 	SET enable_seqscan = off
 	SET enable_bitmapscan = off
 	SET enable_sort = off
+	SET plan_cache_mode = force_generic_plan
 	AS $$
 DECLARE
+	this_moment CONSTANT bigint := realtime.webhook_turn(clock_timestamp());
 	first_lane CONSTANT bigint := ((random() - 0.5) * 1.8e19)::bigint;
 	wrapped boolean := false;
 	last_lane bigint := first_lane;
@@ -248,7 +250,7 @@ BEGIN
 	SELECT d.id, octet_length(d.payload::text)
 	FROM realtime.webhook_deliveries d
 	WHERE d.endpoint = of_endpoint AND d.lane IS NULL
-	  AND d.turn >= since AND d.turn <= realtime.webhook_turn(clock_timestamp())
+	  AND d.turn >= since AND d.turn <= this_moment
 	  AND d.id <> ALL (held)
 	ORDER BY d.endpoint, d.lane, d.turn, d.number, d.id
 	LIMIT room;
@@ -315,6 +317,7 @@ CREATE FUNCTION realtime.fetch_webhooks(request jsonb, OUT status integer, OUT b
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 	SET enable_seqscan = off
+	SET plan_cache_mode = force_generic_plan
 	SET timezone = 'UTC'
 	AS $$
 DECLARE
@@ -432,6 +435,7 @@ CREATE FUNCTION realtime.finish_webhooks(request jsonb, OUT status integer, OUT 
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 	SET enable_seqscan = off
+	SET plan_cache_mode = force_generic_plan
 	AS $$
 DECLARE
 	delivered CONSTANT bigint[] := request ->> 'delivered';

@@ -3,7 +3,7 @@
  * engine_payload.c
  *	  Engine.IO packets as bodies of requests that poll.
  *
- * Base64 comes from OpenSSL, which both builds link.
+ * OpenSSL, which both builds link, encodes base64.
  *
  * src/proto/engine_payload.c
  *
@@ -12,6 +12,8 @@
 #include "proto/engine_payload.h"
 
 #include <openssl/evp.h>
+
+#include "proto/base64.h"
 
 #define SEPARATOR '\x1e'
 #define BINARY 'b'
@@ -225,21 +227,6 @@ engine_payload_is_binary(Slice packet)
 bool
 engine_payload_decode(Slice packet, Bytes *out)
 {
-	const char *text = packet.data + 1;
-	size_t		len = packet.len - 1;
-	int			n;
-
 	Assert(engine_payload_is_binary(packet));
-	if (len == 0)
-		return true;
-	if (len % 4 != 0 || !bytes_reserve(out, len / 4 * 3))
-		return false;
-	n = EVP_DecodeBlock((unsigned char *) out->data + out->len,
-						(const unsigned char *) text, (int) len);
-	if (n < 0 || (size_t) n != len / 4 * 3)
-		return false;
-	/* padding counts as bytes there */
-	n -= (text[len - 1] == '=') + (text[len - 2] == '=');
-	out->len += n;
-	return true;
+	return base64_decode(slice_make(packet.data + 1, packet.len - 1), out);
 }

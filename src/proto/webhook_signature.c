@@ -12,32 +12,11 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
+#include "proto/base64.h"
+
 #define SECRET_PREFIX SLICE_LIT("whsec_")
 #define SIGNATURE_BYTES 32
 #define SIGNATURE_BASE64 44
-
-/*
- * Append the bytes that base64 with padding stands for; false if it is none or
- * there is no memory.
- */
-static bool
-append_decoded(Slice text, Bytes *out)
-{
-	size_t		padding = 0;
-	int			n;
-
-	if (text.len == 0 || text.len % 4 != 0 || text.len > PG_INT16_MAX ||
-		!bytes_reserve(out, text.len / 4 * 3))
-		return false;
-	while (padding < 2 && text.data[text.len - padding - 1] == '=')
-		padding++;
-	n = EVP_DecodeBlock((unsigned char *) out->data + out->len,
-						(const unsigned char *) text.data, (int) text.len);
-	if (n < 0)
-		return false;
-	out->len += (size_t) n - padding;
-	return true;
-}
 
 /*
  * The key that a secret stands for.
@@ -49,7 +28,7 @@ append_key(Slice secret, Bytes *key)
 
 	if (!slice_has_prefix(secret, prefix))
 		return bytes_append_slice(key, secret);
-	return append_decoded(slice_make(secret.data + prefix.len, secret.len - prefix.len), key);
+	return base64_decode(slice_make(secret.data + prefix.len, secret.len - prefix.len), key);
 }
 
 /*

@@ -223,6 +223,8 @@ test_signatures(void)
 	signs("whsec_", body, NULL, "a key of none");
 	signs("whsec_%%%%", body, NULL, "no base64");
 	signs("whsec_YQ", body, NULL, "base64 without its padding");
+	signs("whsec_====", body, NULL, "padding of nothing");
+	signs("whsec_YQ==\n\n\n\n", body, NULL, "base64 with white space behind it");
 	signs("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "", "v1,v48jdbgvh29KJz2Qc+ghw8G6vG3nAKnujWBg8oM/62A=", "an empty body");
 }
 

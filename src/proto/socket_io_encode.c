@@ -177,8 +177,10 @@ put_members(Bytes *out, Slice object)
 static void
 put_wrapped_meta(Bytes *out, Slice meta)
 {
-	Slice		inside = jslice_trim(slice_make(meta.data + 1, meta.len - 2));
+	Slice		inside;
 
+	meta = jslice_trim(meta);
+	inside = jslice_trim(slice_make(meta.data + 1, meta.len - 2));
 	put_lit(out, "\"meta\":{\"wrapped\":true");
 	if (inside.len > 0)
 		put_lit(out, ",");

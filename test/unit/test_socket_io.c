@@ -215,6 +215,8 @@ test_messages(void)
 			B("\x81\x2f" "42[\"e\",{\"payload\":[1],\"meta\":{\"wrapped\":true}}]"), "an array");
 	encoded(encode(B("e"), B("null"), false, B("{\"m\":2}")),
 			B("\x81\x36" "42[\"e\",{\"payload\":null,\"meta\":{\"wrapped\":true,\"m\":2}}]"), "null");
+	encoded(encode(B("e"), B("null"), false, B(" { \"m\":2 } ")),
+			B("\x81\x36" "42[\"e\",{\"payload\":null,\"meta\":{\"wrapped\":true,\"m\":2}}]"), "meta with blanks around it");
 	encoded(encode(B("e"), B("\x00\xff"), true, B("{}")),
 			B("\x81\x4b" "451-[\"e\",{\"payload\":{\"_placeholder\":true,\"num\":0},\"meta\":{\"wrapped\":true}}]"
 			  "\x82\x02\x00\xff"), "bytes");

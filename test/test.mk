@@ -1,4 +1,4 @@
-# Targets test and format; included by the Makefile at the top.
+# Targets test, fuzz and format; included by the Makefile at the top.
 #
 #	make test							everything
 #	make test TESTS='test/t/010*.pl'	some of it
@@ -32,6 +32,7 @@ test-build: test-packages
 	@$(MAKE) --no-print-directory all
 	@$(MAKE) --no-print-directory installed
 	@$(MAKE) --no-print-directory -C test/unit PG_CONFIG='$(PG_CONFIG)'
+	@$(MAKE) --no-print-directory -s -j2 -C test/fuzz PG_CONFIG='$(PG_CONFIG)'
 
 # Install what differs from what is installed; those who may not write there
 # are told the command.
@@ -54,6 +55,23 @@ installed:
 test-packages:
 	@PG_CONFIG='$(PG_CONFIG)' test/install-packages $(PACKAGE_LISTS)
 
+# Fuzzing by hand (test/fuzz/README.md):
+#
+#	make fuzz SECONDS=600 TARGETS='json http' JOBS=2
+#	make fuzz-coverage
+SECONDS ?= 30
+TARGETS ?=
+JOBS ?= $(shell nproc)
+
+.PHONY: fuzz fuzz-coverage
+fuzz fuzz-coverage: PACKAGE_LISTS += fuzz/packages
+fuzz: test-packages
+	@$(MAKE) --no-print-directory -s -j$(JOBS) -C test/fuzz PG_CONFIG='$(PG_CONFIG)'
+	@test/fuzz/run -s '$(SECONDS)' -j '$(JOBS)' $(TARGETS)
+
+fuzz-coverage: test-packages
+	@$(MAKE) --no-print-directory -s -j$(JOBS) -C test/fuzz PG_CONFIG='$(PG_CONFIG)' coverage
+
 %/node_modules/.package-lock.json: %/package-lock.json %/package.json | test-packages
 	@echo 'Installing the npm packages of $* ...'
 	@cd $* && npm ci --no-audit --no-fund --loglevel=error
@@ -62,7 +80,7 @@ test-packages:
 # pgindent's own options, with the type names of the server's headers and ours.
 INDENT = pg_bsd_indent -bad -bap -bbb -bc -bl -cli1 -cp33 -cdb -nce -d0 -di12 \
 	-nfc1 -i4 -l79 -lp -lpl -nip -npro -sac -tpg -ts4
-INDENT_FILES = $(wildcard src/*.[ch] src/*/*.[ch] test/unit/*.[ch] bench/*.[ch])
+INDENT_FILES = $(wildcard src/*.[ch] src/*/*.[ch] test/unit/*.[ch] test/fuzz/*.[ch] bench/*.[ch])
 
 build/typedefs.list: $(INDENT_FILES)
 	@mkdir -p $(@D)

@@ -485,7 +485,7 @@ sub judge
 	$total{messages} += $messages;
 	cmp_ok($messages, '>', $duration * $rate / 4, 'there was something to hear');
 	cmp_ok($expected{$_}, '>', 50, "on $_") for @topics;
-	cmp_ok($did{cuts}, '>', $duration, 'clients were cut off');
+	cmp_ok($did{cuts}, '>', $duration / 10, 'clients were cut off');
 	ok($did{$_}, $_) for 'gateways killed', 'hubs ended', 'executors ended', 'restarts';
 	is(scalar(grep { !$_->{joined} } @honest), 0, 'all clients are back');
 	is($sum{$_}, 0, $_) for sort keys %sum;

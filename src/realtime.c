@@ -26,6 +26,9 @@
 
 PG_MODULE_MAGIC;
 
+/* What a busy server writes in a second or two, between two saved positions. */
+#define KEEP_WAL_MB 256
+
 extern PGDLLEXPORT void _PG_init(void);
 
 /*
@@ -34,16 +37,17 @@ extern PGDLLEXPORT void _PG_init(void);
  * After a crash the hub reads what was committed and not told yet, from the
  * oldest transaction that was open.  But recovery ends with a checkpoint, which
  * removes all WAL before the segment in hand if nothing is to be kept, and that
- * happens before the hub is there.  Half of max_wal_size is about what there is
- * between two checkpoints in any case, so it takes no more room than before.
+ * happens before the hub is there.
  */
 static void
 keep_wal(void)
 {
-	char		megabytes[32];
+	int			segment_mb = wal_segment_size / (1024 * 1024);
+	int			keep_mb = Max(Min(max_wal_size_mb / 2, KEEP_WAL_MB), segment_mb);
+	char		value[32];
 
-	snprintf(megabytes, sizeof(megabytes), "%dMB", max_wal_size_mb / 2);
-	SetConfigOption("wal_keep_size", megabytes, PGC_SIGHUP, PGC_S_DYNAMIC_DEFAULT);
+	snprintf(value, sizeof(value), "%dMB", keep_mb);
+	SetConfigOption("wal_keep_size", value, PGC_SIGHUP, PGC_S_DYNAMIC_DEFAULT);
 }
 
 /*

@@ -33,16 +33,19 @@ my $writers = 16;
 my $clients = 50;
 my $rate = 100; # transactions a second
 my @topics = qw(open room secret);
-my $longest_round = 300;
+my $longest_round = 120;
 my $rounds = POSIX::ceil($seconds / $longest_round);
 my $report_every = 30;
 
 srand $seed;
 diag "CHAOS_SEED=$seed, $seconds s";
 
+# On a machine with much else to do history takes its time, and clients are silent.
 my $server = RealtimeServer->start_new('chaos', conf => <<'CONF');
 realtime.gateways = 3
 realtime.max_resume_messages = 1000000
+realtime.idle_timeout = 10min
+realtime.statement_timeout = 60s
 fsync = on
 CONF
 my $node = $server->node;
@@ -532,7 +535,7 @@ for my $round (1 .. $rounds)
 }
 note sprintf 'in all %d joins, %s', $joins, join ', ', map { "$total{$_} $_" } sort keys %total;
 ok($total{'hubs killed'}, 'hubs killed');
-ok($total{'executors killed'} || $seconds < 300, 'executors killed');
+ok($total{'executors killed'} || $seconds < 600, 'executors killed');
 
 $node->stop;
 done_testing();

@@ -20,6 +20,7 @@ my $server = RealtimeServer->new('full', conf => <<'CONF');
 logging_collector = on
 log_directory = 'small_log'
 log_filename = 'postgresql.log'
+realtime.idle_timeout = 10min
 min_wal_size = 32MB
 max_wal_size = 32MB
 CONF
@@ -127,7 +128,7 @@ serves('at first');
 	# each of these writes to it
 	$server->sql(q{DO $$ BEGIN RAISE LOG 'a line'; END $$}) for 1 .. 5;
 	$server->sql(q{SELECT pg_logical_emit_message(true, 'realtime', 'forged')});
-	$server->reconfigure('realtime.idle_timeout' => '50s');
+	$server->reconfigure('realtime.idle_timeout' => '9min');
 	serves('the disk of the log is full');
 	make_room('log');
 	serves('there is room for the log again');

@@ -32,6 +32,7 @@ my $server = RealtimeServer->start_new('storm', conf => <<'CONF');
 realtime.max_connections = 20000
 realtime.max_send_queue = 256kB
 realtime.send_timeout = 5s
+realtime.idle_timeout = 10min
 CONF
 my $gateway = $server->gateway_pid;
 

@@ -15,6 +15,7 @@ use Time::HiRes qw(time);
 my $server = RealtimeServer->start_new('large', conf => <<'CONF');
 max_wal_size = 160MB
 realtime.max_message_size = 3000kB
+realtime.idle_timeout = 10min
 CONF
 my $node = $server->node;
 my $client = $server->member('room');

@@ -176,25 +176,26 @@ detail(const char *version)
 }
 
 /*
- * Raise an error unless the SQL fits.
+ * May a function of ours do what it is there for?
  */
-void
-sql_version_demand(void)
+bool
+sql_version_fits(int elevel)
 {
 	char	   *version;
 	SqlVersion	found;
 
 	/* a script that comes by older versions calls what it has made itself */
 	if (creating_extension)
-		return;
+		return true;
 	found = sql_version_look(&version);
 	if (found == SQL_VERSION_FITS || found == SQL_VERSION_NONE)
-		return;
-	ereport(ERROR,
+		return true;
+	ereport(elevel,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("extension \"%s\" is too %s for the library of realtime",
 					EXTENSION_NAME, found == SQL_VERSION_OLD ? "old" : "new"),
 			 detail(version), hint(found)));
+	return false;
 }
 
 /*

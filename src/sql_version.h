@@ -35,8 +35,11 @@ extern bool sql_version_known;
  */
 extern SqlVersion sql_version_look(char **version);
 
-/* Raise an error unless it fits, or is not there.  Called by every SQL function. */
-extern void sql_version_demand(void);
+/*
+ * Does it fit, or is it not there?  If not, that is reported as an error or as
+ * a warning.  Asked by every SQL function.
+ */
+extern bool sql_version_fits(int elevel);
 
 /*
  * May a worker run SQL of the extension?  Where it may not, and when it may

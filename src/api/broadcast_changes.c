@@ -24,7 +24,7 @@
 #include "api/sql_function.h"
 #include "api/uuid_v7.h"
 
-SQL_FUNCTION(broadcast_changes);
+SQL_SENDING_FUNCTION(broadcast_changes);
 
 /* Positions of the arguments. */
 enum

@@ -23,10 +23,10 @@
 #include "api/uuid_v7.h"
 #include "proto/jslice.h"
 
-SQL_FUNCTION(send_payload_first);
-SQL_FUNCTION(send_topic_first);
-SQL_FUNCTION(send_texts);
-SQL_FUNCTION(send_binary);
+SQL_SENDING_FUNCTION(send_payload_first);
+SQL_SENDING_FUNCTION(send_topic_first);
+SQL_SENDING_FUNCTION(send_texts);
+SQL_SENDING_FUNCTION(send_binary);
 
 #define TEXT_OR_NULL(n) (PG_ARGISNULL(n) ? NULL : PG_GETARG_TEXT_PP(n))
 #define JSONB_OR_NULL(n) (PG_ARGISNULL(n) ? NULL : PG_GETARG_JSONB_P(n))

@@ -21,16 +21,23 @@
 
 #include "fmgr.h"
 
+#include "guc.h"
 #include "sql_version.h"
 
-#define SQL_FUNCTION(name) \
+#define SQL_FUNCTION(name) SQL_FUNCTION_OR(name, ERROR)
+
+/* Of those that send and return nothing: what realtime.on_error says. */
+#define SQL_SENDING_FUNCTION(name) \
+	SQL_FUNCTION_OR(name, realtime_on_error == ON_ERROR_WARNING ? WARNING : ERROR)
+
+#define SQL_FUNCTION_OR(name, elevel) \
 extern PGDLLEXPORT Datum name(PG_FUNCTION_ARGS); \
 static Datum name##_body(PG_FUNCTION_ARGS); \
 Datum \
 name(PG_FUNCTION_ARGS) \
 { \
-	if (unlikely(!sql_version_known)) \
-		sql_version_demand(); \
+	if (unlikely(!sql_version_known) && !sql_version_fits(elevel)) \
+		PG_RETURN_VOID(); \
 	return name##_body(fcinfo); \
 } \
 PG_FUNCTION_INFO_V1(name)

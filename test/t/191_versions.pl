@@ -203,13 +203,17 @@ like(error_of($_), $refusal, $_)
   'SELECT * FROM realtime.status()',
   q{SELECT * FROM realtime.can('anon', '{}', 'room')},
   q{SELECT realtime.publish('chat:1', 'e', '{}')};
+my ($status, undef, $warning) = $node->psql('postgres', q{SET realtime.on_error = 'warning';
+	SELECT realtime.send('{}'::jsonb, 'e', 'room', false)});
+is($status, 0, 'where realtime.on_error is "warning", who sends goes on');
+like($warning, qr/WARNING:  extension "realtime" is too old for the library of realtime/, 'and is told');
 is(error_of('CREATE TABLE made_meanwhile (n int)'), 'no error', 'commands that have nothing to do with it work');
 my ($here, $there) = map { $server->member('room') } 1, 2;
 $here->cast('room', 'e', { n => 1 });
 is($there->broadcast->{payload}{n}, 1, 'what clients of public channels say to each other needs no SQL');
 unlike($there->join_result('open-room', private => 1), qr/^ok$/, 'a private channel does');
 is(waits('old'), 1, 'the log has one line of it');
-is(logged('HINT:  As a superuser in that database: ALTER EXTENSION realtime UPDATE', $from), 6, 'with a hint, as have the errors');
+is(logged('HINT:  As a superuser in that database: ALTER EXTENSION realtime UPDATE', $from), 7, 'with a hint, as have the errors and the warning');
 
 $server->sql('ALTER EXTENSION realtime UPDATE');
 is(installed(), $version, 'after the update');

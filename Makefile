@@ -84,7 +84,7 @@ uninstall-programs:
 else
 all install:
 	@echo 'PostgreSQL is not installed here: $(PG_CONFIG) --pgxs names no file.' >&2
-	@echo 'On Debian: apt-get install postgresql-15 postgresql-server-dev-15 libssl-dev libcurl4-openssl-dev' >&2
+	@echo 'On Debian: apt-get install postgresql-15 postgresql-server-dev-15 libssl-dev libcurl4-openssl-dev libicu-dev' >&2
 	@exit 1
 endif
 

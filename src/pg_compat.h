@@ -17,6 +17,11 @@
 #include "utils/acl.h"
 #include "utils/pg_locale.h"
 
+/* PG 16 has what looks into a varlena in a header of its own. */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
 /* PG 17 lets the caller flush at once; a message of a transaction never does. */
 #if PG_VERSION_NUM >= 170000
 #define LogTransactionalMessage(prefix, message, size) \
@@ -64,6 +69,13 @@
 	ExecCheckPermissions((query)->rtable, (query)->rteperminfos, false)
 #else
 #define MayRunQuery(query) ExecCheckRTPerms((query)->rtable, false)
+#endif
+
+/* PG 16 can map rows whose columns are not all there; ours are. */
+#if PG_VERSION_NUM >= 160000
+#define MapColumnsByName(from, to) build_attrmap_by_name((from), (to), false)
+#else
+#define MapColumnsByName(from, to) build_attrmap_by_name((from), (to))
 #endif
 
 /* PG 16 has memberships that do not allow SET ROLE. */

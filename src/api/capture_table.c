@@ -149,7 +149,7 @@ static void
 describe_columns(CaptureTable *table, Relation rel, TupleDesc shown)
 {
 	TupleDesc	desc = RelationGetDescr(rel);
-	AttrMap    *map = build_attrmap_by_name(desc, shown);
+	AttrMap    *map = MapColumnsByName(desc, shown);
 	Bitmapset  *key = RelationGetIndexAttrBitmap(rel, INDEX_ATTR_BITMAP_PRIMARY_KEY);
 	Bitmapset  *identity = RelationGetIndexAttrBitmap(rel, INDEX_ATTR_BITMAP_IDENTITY_KEY);
 	bool		full = rel->rd_rel->relreplident == REPLICA_IDENTITY_FULL;

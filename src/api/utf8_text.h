@@ -12,6 +12,7 @@
 
 #include "mb/pg_wchar.h"
 
+#include "pg_compat.h"
 #include "proto/proto.h"
 
 /*

@@ -82,7 +82,7 @@ FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum
 WHERE attrelid = 'realtime.messages'::regclass AND attnum > 0
 ORDER BY attnum;
 SELECT conname, pg_get_constraintdef(oid)
-FROM pg_constraint WHERE conrelid = 'realtime.messages'::regclass ORDER BY conname;
+FROM pg_constraint WHERE conrelid = 'realtime.messages'::regclass AND contype <> 'n' ORDER BY conname;
 SELECT indexrelid::regclass, pg_get_indexdef(indexrelid)
 FROM pg_index WHERE indrelid = 'realtime.messages'::regclass ORDER BY 1;
 SELECT pg_get_partkeydef('realtime.messages'::regclass), relrowsecurity, relforcerowsecurity

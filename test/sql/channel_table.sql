@@ -103,8 +103,11 @@ SELECT count(*) FROM realtime.messages WHERE event = 'moved';
 INSERT INTO realtime.messages (topic, event, payload, extension, private, sender_type, sender_id, type)
 VALUES ('order:2', 'by hand', '{}', 'broadcast', true, 'user', '00000000-0000-0000-0000-000000000001', 'broadcast');
 SELECT * FROM published WHERE event = 'by hand';
+-- the message would name the partition of the day
+\set VERBOSITY sqlstate
 INSERT INTO realtime.messages (topic, event, payload, extension, sender_type) VALUES ('a', 'b', '{}', 'broadcast', 'robot'); -- fails
 INSERT INTO realtime.messages (topic, event, payload, extension, type) VALUES ('a', 'b', '{}', 'broadcast', 'shout'); -- fails
+\set VERBOSITY terse
 INSERT INTO realtime.messages (topic, event, payload, extension, channel_name) VALUES ('a', 'b', '{}', 'broadcast', 'c'); -- fails
 
 -- Triggers: on the table's name, or on what the argument says.

@@ -3,6 +3,8 @@
 #	make test							everything
 #	make test TESTS='test/t/010*.pl'	some of it
 #	make chaos SECONDS=3600 SEED=7		the chaos test for longer
+#	make test-asan						everything, with every gateway and courier
+#										under ASan and UBSan
 
 TESTS ?=
 CLIENT_MODULES = test/clients/node_modules/.package-lock.json
@@ -12,12 +14,21 @@ BROWSER_MODULES = test/browser/node_modules/.package-lock.json
 
 # Debian packages; a browser and a proxy are only for those who test.
 PACKAGE_LISTS = packages
-test: PACKAGE_LISTS += browser/packages proxy.packages
+test-ready: PACKAGE_LISTS += browser/packages proxy.packages
 
-.PHONY: test test-packages test-build format
+.PHONY: test test-asan test-ready test-packages test-build format
 
-test: test-build $(CLIENT_MODULES) $(DEMO_MODULES) $(CHAT_MODULES) $(BROWSER_MODULES)
+test: test-ready
 	PG_CONFIG='$(PG_CONFIG)' test/run $(TESTS)
+
+test-asan: test-ready
+	PG_CONFIG='$(PG_CONFIG)' TEST_WITH=SanitizedPrograms test/run $(TESTS)
+
+# All that has to be there before tests run.
+test-ready: test-build $(CLIENT_MODULES) $(DEMO_MODULES) $(CHAT_MODULES) $(BROWSER_MODULES)
+
+# As many compilers as there are processors, unless make was told a number.
+BUILD_JOBS = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
 # An hour by default; without SEED another one each time.  What it prints of a
 # round that fails is enough to repeat it as far as chance is the test's own.
@@ -29,9 +40,9 @@ chaos: test-build
 # Makes of their own, because pg_config, which a Makefile asks while it is
 # being read, may have come with the packages.
 test-build: test-packages
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory $(BUILD_JOBS) all
 	@$(MAKE) --no-print-directory installed
-	@$(MAKE) --no-print-directory -C test/unit PG_CONFIG='$(PG_CONFIG)'
+	@$(MAKE) --no-print-directory $(BUILD_JOBS) -C test/unit PG_CONFIG='$(PG_CONFIG)' all programs
 	@$(MAKE) --no-print-directory -s -j2 -C test/fuzz PG_CONFIG='$(PG_CONFIG)'
 
 # Install what differs from what is installed; those who may not write there

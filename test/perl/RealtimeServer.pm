@@ -277,10 +277,13 @@ sub gateway_of
 	return undef;
 }
 
-# Memory of a process in kB: a field of /proc/<pid>/status, 0 if it is gone.
+# Memory of a process in kB: a field of /proc/<pid>/status, 0 if it is gone or
+# its memory says nothing (SanitizedPrograms.pm).
 sub memory_kb
 {
 	my ($self, $pid, $field) = @_;
+
+	return 0 if (readlink("/proc/$pid/exe") // '') =~ m{/build/asan/};
 	my $status = eval { slurp_file("/proc/$pid/status") } // return 0;
 	return $status =~ /^$field:\s+(\d+) kB/m ? $1 : 0;
 }

@@ -5,6 +5,7 @@
 #	make chaos SECONDS=3600 SEED=7		the chaos test for longer
 #	make test-asan						everything, with every gateway and courier
 #										under ASan and UBSan
+#	make valgrind						a choice, with every server under Valgrind
 
 TESTS ?=
 CLIENT_MODULES = test/clients/node_modules/.package-lock.json
@@ -15,14 +16,26 @@ BROWSER_MODULES = test/browser/node_modules/.package-lock.json
 # Debian packages; a browser and a proxy are only for those who test.
 PACKAGE_LISTS = packages
 test-ready: PACKAGE_LISTS += browser/packages proxy.packages
+valgrind: PACKAGE_LISTS += valgrind.packages
 
-.PHONY: test test-asan test-ready test-packages test-build format
+.PHONY: test test-asan test-ready test-packages test-build format valgrind
 
 test: test-ready
 	PG_CONFIG='$(PG_CONFIG)' test/run $(TESTS)
 
 test-asan: test-ready
 	PG_CONFIG='$(PG_CONFIG)' TEST_WITH=SanitizedPrograms test/run $(TESTS)
+
+# What runs SQL, reads the WAL, decides on rights and keeps order.
+VALGRIND_TESTS ?= $(addprefix test/t/,001_regress.pl 010_order.pl 011_transactions.pl \
+	033_partitions.pl 061_commits.pl 062_jobs.pl 063_authorization.pl \
+	071_private_channels.pl 084_resume.pl \
+	113_rest_api.pl 115_rest_paging.pl 123_webhooks.pl)
+
+# Everything takes 20 times as long.
+valgrind: test-ready
+	PG_CONFIG='$(PG_CONFIG)' TEST_WITH=ValgrindServer PG_TEST_TIMEOUT_DEFAULT=900 \
+		test/run $(or $(TESTS),$(VALGRIND_TESTS))
 
 # All that has to be there before tests run.
 test-ready: test-build $(CLIENT_MODULES) $(DEMO_MODULES) $(CHAT_MODULES) $(BROWSER_MODULES)

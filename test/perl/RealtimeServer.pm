@@ -40,6 +40,9 @@ our $jwt_secret = 'what the tests sign their tokens with';
 # How long a condition may take before a test gives it up, in seconds.
 our $patience = $PostgreSQL::Test::Utils::timeout_default;
 
+# More lines for postgresql.conf, of who makes every server slow.
+our $conf = '';
+
 # Wait until $condition->() is true and return its value; dies, naming $what,
 # when that takes too long.  The only way in which tests wait.
 sub wait_for
@@ -87,7 +90,7 @@ max_prepared_transactions = 10
 max_wal_size = 4GB
 log_statement = none
 CONF
-	$node->append_conf('postgresql.conf', $params{conf}) if $params{conf};
+	$node->append_conf('postgresql.conf', $conf . ($params{conf} // ''));
 	return $self;
 }
 

@@ -94,6 +94,9 @@ exec valgrind --quiet --leak-check=no --num-callers=25 --vgdb=no --error-markers
 SCRIPT
 	close $script;
 	chmod 0755, "$bindir/postgres";
+	# as much slower as everything is
+	$RealtimeServer::conf = "realtime.statement_timeout = 60s\nrealtime.lock_timeout = 20s\n"
+	  . "realtime.idle_timeout = 1h\nrealtime.send_timeout = 5min\n";
 	$ENV{PGCTLTIMEOUT} = $PostgreSQL::Test::Utils::timeout_default;
 	return;
 }

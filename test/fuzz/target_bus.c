@@ -355,6 +355,8 @@ check_record_bytes(Slice data)
 		return;
 	must(lies_in(msg.topic, data) && lies_in(msg.event, data) && lies_in(msg.payload, data));
 	must(wal_record_size(&msg) == data.len);
+	must((msg.kind == WAL_MESSAGE_BROADCAST) == (msg.number > 0));
+	must(msg.topic.len <= TOPIC_MAX_BYTES && msg.event.len <= EVENT_MAX_BYTES);
 	again = fuzz_alloc(data.len);
 	wal_record_encode(&msg, again);
 	must(memcmp(again, data.data, data.len) == 0);

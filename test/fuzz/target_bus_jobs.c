@@ -157,6 +157,7 @@ recode_subscribe(Slice body, Bytes *again)
 
 	if (!job_decode_subscribe(body, &job))
 		return false;
+	must(job.nentries > 0 && job.role.len > 0);
 	while (subscribe_next_entry(&job.entries, &entry))
 	{
 		Bytes	   *names = fuzz_bytes();
@@ -223,10 +224,16 @@ append_record(Bytes *out, const ChangeRecord *record)
 {
 	Slice		columns = record->columns;
 	ChangeColumn column;
+	uint16		last = 0;
 
 	must(change_append_head(out, record));
 	while (change_next_column(&columns, &column))
+	{
+		must(column.attnum > last && column.attnum <= CHANGE_MAX_COLUMNS);
+		must((column.value.form == VALUE_ABSENT) == (record->op == CHANGE_DELETE));
 		must(change_append_column(out, &column));
+		last = column.attnum;
+	}
 	must(columns.len == 0);
 }
 
@@ -258,6 +265,7 @@ recode_visible(Slice body, Bytes *again)
 
 	if (!job_decode_visible(body, &job))
 		return false;
+	must(job.relid != 0 && job.nchanges > 0 && job.nclients > 0 && job.nasks > 0);
 	while (visible_next_change(&job.changes, &record))
 	{
 		Bytes	   *one = fuzz_bytes();

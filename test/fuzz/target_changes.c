@@ -12,6 +12,8 @@
  */
 #include "fuzz.h"
 
+#include <time.h>
+
 #include "proto/change_compare.h"
 #include "proto/change_entry.h"
 #include "proto/channel_pattern.h"
@@ -114,6 +116,36 @@ check_filter(Slice chars)
 	same_conditions(filter, again);
 }
 
+/* A value in quotes, with any operator and negation, is that value. */
+static void
+check_quoted(Slice input)
+{
+	FilterOp	op = input_byte(&input) % FILTER_OPS;
+	bool		negated = input_byte(&input) & 1;
+	Bytes	   *written = fuzz_bytes();
+	ChangeFilter *filter;
+
+	if (ref_utf8(input) != REF_UTF8_WHOLE)
+		return;
+	bytes_append_cstr(written, negated ? "b=eq.1,a=not." : "b=eq.1,a=");
+	bytes_append_cstr(written, filter_op_name(op));
+	bytes_append_cstr(written, op == FILTER_IN ? ".(\"" : ".\"");
+	for (size_t i = 0; i < input.len; i++)
+	{
+		if (input.data[i] == '"' || input.data[i] == '\\')
+			bytes_append_byte(written, '\\');
+		bytes_append_byte(written, (uint8) input.data[i]);
+	}
+	must(bytes_append_cstr(written, op == FILTER_IN ? "\",null)" : "\""));
+	filter = parse(exact_bytes(written));
+	must(filter != NULL && filter->nconditions == 2);
+	must(filter->conditions[1].op == op && filter->conditions[1].negated == negated);
+	must(slice_equals(filter->conditions[1].operands[0].text, input));
+	must(!filter->conditions[1].operands[0].is_null);
+	must(filter->conditions[1].noperands == (op == FILTER_IN ? 2 : 1));
+	must(op != FILTER_IN || filter->conditions[1].operands[1].is_null);
+}
+
 /* Entries, whichever way they come. */
 static void
 check_entries(Slice input)
@@ -206,6 +238,34 @@ is_short(Slice number)
 	return digits <= 15 && strcspn(chars, "eE") == number.len;
 }
 
+/* Seconds of a time that timegm() can be asked about; false for others. */
+static bool
+simple_time(Slice spelled, time_t *seconds)
+{
+	const char *chars = fuzz_cstr(spelled);
+	struct tm	tm = {0};
+	int			hours = 0;
+	int			minutes = 0;
+	int			end = 0;
+
+	if (sscanf(chars, "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
+			   &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &end) != 6 || end != 19)
+		return false;
+	if (spelled.len == 25 && (chars[19] == '+' || chars[19] == '-'))
+	{
+		if (sscanf(chars + 20, "%2d:%2d", &hours, &minutes) != 2)
+			return false;
+	}
+	else if (spelled.len != 19)
+		return false;
+	if (strspn(chars, "0123456789-:T+") != spelled.len)
+		return false;
+	tm.tm_year -= 1900;
+	tm.tm_mon -= 1;
+	*seconds = timegm(&tm) - (hours * 3600 + minutes * 60) * (chars[19] == '-' ? -1 : 1);
+	return true;
+}
+
 /* Two values, and a third one for the order. */
 static void
 check_compare(Slice input)
@@ -231,6 +291,15 @@ check_compare(Slice input)
 
 		if (!isnan(x) && !isnan(y))
 			must(yes(test(class, FILTER_LT, false, a, b)) == (x < y));
+	}
+	else if (class == FILTER_AS_TIME)
+	{
+		time_t		x;
+		time_t		y;
+
+		if (simple_time(a, &x) && simple_time(b, &y))
+			must(yes(test(class, FILTER_LT, false, a, b)) == (x < y) &&
+				 yes(test(class, FILTER_EQ, false, a, b)) == (x == y));
 	}
 	else if (class == FILTER_AS_ORDERED_TEXT)
 		must(yes(test(class, FILTER_EQ, false, a, b)) == slice_equals(a, b));
@@ -335,8 +404,10 @@ fuzz_changes(Slice input)
 	switch (input_byte(&input) % 8)
 	{
 		case 0:
-		case 1:
 			check_filter(fuzz_exact(input));
+			break;
+		case 1:
+			check_quoted(fuzz_exact(input));
 			break;
 		case 2:
 			check_entries(input);

@@ -92,9 +92,12 @@ check_again(const SocketIoPacket *packet)
 static void
 check_fill(const SocketIoPacket *packet)
 {
-	static const Slice attachments[SOCKET_IO_MAX_ATTACHMENTS] = {{"\0\x7f\xff", 3}, {NULL, 0}, {"a", 1}};
+	static const Slice some[] = {{"\0\x7f\xff", 3}, {NULL, 0}, {"a", 1}};
+	Slice	   *attachments = fuzz_alloc(packet->attachments * sizeof(Slice));
 	Bytes	   *out = fuzz_bytes();
 
+	for (uint32 i = 0; i < packet->attachments; i++)
+		attachments[i] = some[i % lengthof(some)];
 	if (!socket_io_fill(packet->data, attachments, packet->attachments, out))
 		return;
 	must(packet->data.len == 0 || ref_json(exact_bytes(out)));

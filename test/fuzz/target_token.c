@@ -323,6 +323,9 @@ check_channel(Slice input)
 	c = channel->data[name.len + 1 + slip];
 	channel->data[name.len + 1 + slip] = c == 'a' ? 'b' : 'a';
 	must(!channel_verify(exact_bytes(channel), secret));
+	channel->data[name.len + 1 + slip] = c;
+	channel->data[name.len] = '_';
+	must(!channel_verify(exact_bytes(channel), secret) && !channel_split(exact_bytes(channel), &parts));
 }
 
 /* Cursors have one text each. */

@@ -17,6 +17,7 @@
 #include "storage/latch.h"
 #include "storage/lwlock.h"
 
+#include "instant.h"
 #include "proto/bus_frame.h"
 
 #define MAX_GATEWAYS 64
@@ -39,7 +40,7 @@ typedef struct GatewaySlot
 {
 	int			pid;
 	bool		ready;			/* it listens */
-	TimestampTz started_at;
+	Instant		started_at;
 	uint64		starts;			/* processes started in this slot */
 	uint64		stats[BUS_STAT_COUNT];	/* last BUS_STATS of this process */
 } GatewaySlot;
@@ -155,7 +156,7 @@ typedef struct RealtimeShared
 	int			hub_pid;		/* 0 = none; written by the hub */
 	HubState	hub_state;
 	uint64		generation;		/* counts hub starts since server start */
-	TimestampTz hub_started_at;
+	Instant		hub_started_at;
 	int			hub_failures;	/* hubs in a row that ended soon after */
 	uint64		epoch;			/* 0 = not known yet */
 
@@ -167,7 +168,7 @@ typedef struct RealtimeShared
 	XLogRecPtr	released_lsn;
 	XLogRecPtr	read_lsn;		/* how far the WAL was read */
 	TimestampTz released_at;	/* commit time of the last release */
-	TimestampTz caught_up_at;	/* when all there was had been read; 0 = never */
+	Instant		caught_up_at;	/* when all there was had been read; 0 = never */
 
 	/*
 	 * All that committed at or before recorded_lsn is in realtime.commits as

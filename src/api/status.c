@@ -28,9 +28,9 @@
 #include "utils/jsonb.h"
 #include "utils/numeric.h"
 #include "utils/pg_lsn.h"
-#include "utils/timestamp.h"
 
 #include "api/sql_function.h"
+#include "instant.h"
 #include "shmem.h"
 
 SQL_FUNCTION(realtime_status);
@@ -65,7 +65,7 @@ typedef struct StatusSnapshot
 	XLogRecPtr	released_lsn;
 	XLogRecPtr	read_lsn;
 	XLogRecPtr	recorded_lsn;
-	TimestampTz caught_up_at;
+	Instant		caught_up_at;
 	int			gateways;		/* that listen */
 	int			executors;
 	int			record_backlog;
@@ -205,10 +205,8 @@ fill_position(const StatusSnapshot *snap, Datum *values, bool *nulls)
 	}
 	else
 	{
-		TimestampTz now = GetCurrentTimestamp();
-
 		values[STATUS_LAG_BYTES] = Int64GetDatum((int64) (end - snap->read_lsn));
-		values[STATUS_LAG_MS] = Float8GetDatum(Max(now - snap->caught_up_at, 0) / 1000.0);
+		values[STATUS_LAG_MS] = Float8GetDatum(Max(instant_now() - snap->caught_up_at, 0) / 1000.0);
 		nulls[STATUS_LAG_MS] = snap->caught_up_at == 0;
 	}
 }

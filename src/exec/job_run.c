@@ -24,7 +24,6 @@
 #include "pgstat.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
-#include "utils/timestamp.h"
 
 #include "exec/audience_rows.h"
 #include "exec/authorise.h"
@@ -39,6 +38,7 @@
 #include "exec/subscribe.h"
 #include "exec/visible.h"
 #include "guc.h"
+#include "instant.h"
 #include "sql_version.h"
 
 /* How a kind of job is run. */
@@ -223,8 +223,7 @@ static JobOutcome
 run_attempts(JobKind kind, Slice body, Bytes *answer, bool writes)
 {
 	Run			run = {kind, body, answer, writes};
-	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-													   realtime_statement_timeout);
+	Instant		deadline = ms_after(instant_now(), realtime_statement_timeout);
 	int			left_ms = realtime_statement_timeout;
 
 	run.may_retry = true;
@@ -237,7 +236,7 @@ run_attempts(JobKind kind, Slice body, Bytes *answer, bool writes)
 		run.may_retry = false;
 		session_end_job(run.committed, job_is_internal(kind, body));
 		if (run.retry)
-			left_ms = (int) TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
+			left_ms = (int) ms_since(instant_now(), deadline);
 	} while (run.retry && left_ms > 0);
 	return run.outcome;
 }

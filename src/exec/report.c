@@ -9,9 +9,8 @@
  */
 #include "postgres.h"
 
-#include "utils/timestamp.h"
-
 #include "exec/report.h"
+#include "instant.h"
 
 /* Least time between two reports of one kind. */
 #define REPORT_INTERVAL_MS 1000
@@ -22,11 +21,9 @@
 bool
 report_due(ReportLimit *limit, uint64 *unlogged)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	Instant		now = instant_now();
 
-	/* a clock that was set back must not silence us */
-	if (now >= limit->at &&
-		!TimestampDifferenceExceeds(limit->at, now, REPORT_INTERVAL_MS))
+	if (ms_since(limit->at, now) < REPORT_INTERVAL_MS)
 	{
 		limit->unlogged++;
 		return false;

@@ -10,12 +10,12 @@
 #ifndef REALTIME_REPORT_H
 #define REALTIME_REPORT_H
 
-#include "datatype/timestamp.h"
+#include "instant.h"
 
 /* Reports of one kind; zero at first. */
 typedef struct ReportLimit
 {
-	TimestampTz at;				/* of the last one that was logged */
+	Instant		at;				/* of the last one that was logged */
 	uint64		unlogged;		/* since then */
 } ReportLimit;
 

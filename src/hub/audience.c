@@ -21,7 +21,6 @@
 #include "postgres.h"
 
 #include "access/xlog.h"
-#include "utils/timestamp.h"
 
 #include "guc.h"
 #include "hub/audience.h"
@@ -29,6 +28,7 @@
 #include "hub/executors.h"
 #include "hub/jobs.h"
 #include "hub/timeouts.h"
+#include "instant.h"
 #include "shmem.h"
 
 /* Messages whose counts are kept in memory: 1.3 MB. */
@@ -41,8 +41,8 @@
 #define RETRY_MS 500
 
 static AudienceMerge *merge = NULL; /* made when it is needed first */
-static TimestampTz waiting_since;	/* of the first that is not taken */
-static TimestampTz retry_at = 0;
+static Instant waiting_since;	/* of the first that is not taken */
+static Instant retry_at = 0;
 static bool busy = false;		/* an executor has a batch */
 
 /*
@@ -77,7 +77,7 @@ audience_take(int slot, Slice body)
 		return true;
 	}
 	if (audience_merge_waiting(merge) == 0)
-		waiting_since = GetCurrentTimestamp();
+		waiting_since = instant_now();
 	for (uint32 i = 0; i < count; i++)
 	{
 		AudienceEntry entry;
@@ -101,7 +101,7 @@ batch_ended(JobOutcome outcome, Slice body, bool answered)
 	if (outcome == JOB_BUSY && !answered)
 	{
 		audience_merge_put_back(merge);
-		retry_at = GetCurrentTimestamp() + RETRY_MS * INT64CONST(1000);
+		retry_at = instant_now() + RETRY_MS * INT64CONST(1000);
 		return;
 	}
 	shmem_count(outcome == JOB_DONE ? SHARED_AUDIENCES_RECORDED : SHARED_AUDIENCES_LOST,
@@ -112,9 +112,9 @@ batch_ended(JobOutcome outcome, Slice body, bool answered)
  * Send a batch when it is time.
  */
 long
-audience_tick(TimestampTz now)
+audience_tick(Instant now)
 {
-	TimestampTz due = waiting_since + BATCH_MS * INT64CONST(1000);
+	Instant due = waiting_since + BATCH_MS * INT64CONST(1000);
 	uint32		waiting = merge == NULL ? 0 : audience_merge_waiting(merge);
 
 	if (busy || waiting == 0)

@@ -10,8 +10,7 @@
 #ifndef REALTIME_AUDIENCE_H
 #define REALTIME_AUDIENCE_H
 
-#include "datatype/timestamp.h"
-
+#include "instant.h"
 #include "proto/slice.h"
 
 /* Take a gateway's BUS_AUDIENCE; false if it is none. */
@@ -21,6 +20,6 @@ extern bool audience_take(int slot, Slice body);
  * Send what is due.  Returns the milliseconds until it should be asked again,
  * -1 if nothing waits.
  */
-extern long audience_tick(TimestampTz now);
+extern long audience_tick(Instant now);
 
 #endif							/* REALTIME_AUDIENCE_H */

@@ -23,10 +23,10 @@
 #include <unistd.h>
 
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
 #include "hub/bus_peer.h"
 #include "hub/events.h"
+#include "instant.h"
 
 /* Most bytes read per turn, and what an input buffer usually has. */
 #define READ_BYTES (32 * 1024)
@@ -55,7 +55,7 @@ struct BusPeer
 	size_t		out_done;
 	size_t		out_len;
 	size_t		out_size;
-	TimestampTz progress_at;
+	Instant progress_at;
 };
 
 static void peer_event(EventSource *source, uint32 bits);
@@ -139,7 +139,7 @@ bus_peer_queued(const BusPeer *peer)
 /*
  * Last time that bytes left.
  */
-TimestampTz
+Instant
 bus_peer_progress_at(const BusPeer *peer)
 {
 	return peer->progress_at;
@@ -157,7 +157,7 @@ queue_reserve(BusPeer *peer, size_t n)
 	if (waiting == 0)
 	{
 		peer->out_done = peer->out_len = 0;
-		peer->progress_at = GetCurrentTimestamp();
+		peer->progress_at = instant_now();
 	}
 	if (peer->out_size - peer->out_len < n && peer->out_done > 0)
 	{
@@ -234,7 +234,7 @@ write_queue(BusPeer *peer)
 			return;
 		}
 		peer->out_done += n;
-		peer->progress_at = GetCurrentTimestamp();
+		peer->progress_at = instant_now();
 	}
 	watch(peer);
 	if (peer->out_done == peer->out_len && peer->out_size > OUT_KEEP_BYTES)

@@ -10,8 +10,7 @@
 #ifndef REALTIME_BUS_PEER_H
 #define REALTIME_BUS_PEER_H
 
-#include "datatype/timestamp.h"
-
+#include "instant.h"
 #include "proto/bus_frame.h"
 
 typedef struct BusPeer BusPeer;
@@ -59,6 +58,6 @@ extern size_t bus_peer_queued(const BusPeer *peer);
  * When bytes last left or, if later, the queue began; means nothing while
  * nothing is queued.
  */
-extern TimestampTz bus_peer_progress_at(const BusPeer *peer);
+extern Instant bus_peer_progress_at(const BusPeer *peer);
 
 #endif							/* REALTIME_BUS_PEER_H */

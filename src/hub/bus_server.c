@@ -353,7 +353,7 @@ bus_server_flush(const Place *told)
  * Report gateways that do not read.
  */
 long
-bus_server_check_stalled(TimestampTz now)
+bus_server_check_stalled(Instant now)
 {
 	long		soonest = -1;
 

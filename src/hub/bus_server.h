@@ -13,8 +13,7 @@
 #ifndef REALTIME_BUS_SERVER_H
 #define REALTIME_BUS_SERVER_H
 
-#include "datatype/timestamp.h"
-
+#include "instant.h"
 #include "proto/bus_frame.h"
 #include "proto/wal_record.h"
 #include "shmem.h"
@@ -85,6 +84,6 @@ extern void bus_server_flush(const Place *told);
  * Report gateways that have not read for too long.  Returns the milliseconds
  * until it should be asked again, -1 if nothing waits.
  */
-extern long bus_server_check_stalled(TimestampTz now);
+extern long bus_server_check_stalled(Instant now);
 
 #endif							/* REALTIME_BUS_SERVER_H */

@@ -18,10 +18,10 @@
 #include <unistd.h>
 
 #include "storage/ipc.h"
-#include "utils/timestamp.h"
 
 #include "hub/child.h"
 #include "hub/spawn.h"
+#include "instant.h"
 
 /* Time that ending programs get to say good-bye to their clients. */
 #define END_GRACE_MS 500
@@ -37,7 +37,7 @@ static dlist_head children = DLIST_STATIC_INIT(children);
  * Set when a program that has ended may be started again.
  */
 static void
-set_delay(Child *child, TimestampTz now)
+set_delay(Child *child, Instant now)
 {
 	if (now - child->started_at >= HEALTHY_MS * INT64CONST(1000))
 		child->delay_ms = 0;
@@ -79,7 +79,7 @@ child_ended(Child *child, int status)
 	child->forget(child);
 	if (asked)
 		return;
-	set_delay(child, GetCurrentTimestamp());
+	set_delay(child, instant_now());
 	shmem_count(child->failures, 1);
 	log_end(child, status);
 }
@@ -103,7 +103,7 @@ pidfd_event(EventSource *source, uint32 bits)
 static void
 end_all(int code, Datum arg)
 {
-	TimestampTz deadline = GetCurrentTimestamp() + END_GRACE_MS * INT64CONST(1000);
+	Instant deadline = instant_now() + END_GRACE_MS * INT64CONST(1000);
 	dlist_iter	iter;
 
 	dlist_foreach(iter, &children)
@@ -116,7 +116,7 @@ end_all(int code, Datum arg)
 	dlist_foreach(iter, &children)
 	{
 		Child	   *child = dlist_container(Child, node, iter.cur);
-		long		left = (long) ((deadline - GetCurrentTimestamp()) / 1000);
+		long		left = (long) ((deadline - instant_now()) / 1000);
 
 		if (child->pid == 0)
 			continue;
@@ -149,7 +149,7 @@ child_add(Child *child)
  * Start the program.
  */
 bool
-child_start(Child *child, TimestampTz now, int *bus_fd, int *door_fd)
+child_start(Child *child, Instant now, int *bus_fd, int *door_fd)
 {
 	int			pid_fd;
 	pid_t		pid = spawn_program(child->program, bus_fd, door_fd, &pid_fd);
@@ -172,7 +172,7 @@ child_start(Child *child, TimestampTz now, int *bus_fd, int *door_fd)
  * End a program; its pidfd tells when it is gone.
  */
 long
-child_end(Child *child, TimestampTz now)
+child_end(Child *child, Instant now)
 {
 	if (child->end_by == 0)
 	{

@@ -10,10 +10,10 @@
 #ifndef REALTIME_CHILD_H
 #define REALTIME_CHILD_H
 
-#include "datatype/timestamp.h"
 #include "lib/ilist.h"
 
 #include "hub/events.h"
+#include "instant.h"
 #include "proto/bus_frame.h"
 #include "shmem.h"
 
@@ -29,9 +29,9 @@ struct Child
 
 	/* for reading */
 	pid_t		pid;			/* 0 = not running */
-	TimestampTz started_at;
-	TimestampTz start_after;	/* not before */
-	TimestampTz end_by;			/* was asked to end by then; 0 = was not */
+	Instant started_at;
+	Instant start_after;	/* not before */
+	Instant end_by;			/* was asked to end by then; 0 = was not */
 
 	/* child.c's own */
 	dlist_node	node;			/* of all that were added */
@@ -49,13 +49,13 @@ extern void child_add(Child *child);
  * Start it, and get our end of its bus and, unless door_fd is NULL, of its door.
  * False, logged and with start_after set, if that did not work.
  */
-extern bool child_start(Child *child, TimestampTz now, int *bus_fd, int *door_fd) RT_MUSTCHECK;
+extern bool child_start(Child *child, Instant now, int *bus_fd, int *door_fd) RT_MUSTCHECK;
 
 /*
  * End one that is no longer wanted: politely, then not.  Returns the
  * milliseconds until it should be called again if it is still there.
  */
-extern long child_end(Child *child, TimestampTz now);
+extern long child_end(Child *child, Instant now);
 
 /* End one that is of no use any more, at once. */
 extern void child_kill(Child *child, const char *why);

@@ -19,7 +19,6 @@
 
 #include "access/xlog.h"
 #include "lib/stringinfo.h"
-#include "utils/timestamp.h"
 
 #include "guc.h"
 #include "hub/bus_peer.h"
@@ -27,6 +26,7 @@
 #include "hub/config_body.h"
 #include "hub/courier_server.h"
 #include "hub/jobs.h"
+#include "instant.h"
 #include "proto/courier_report.h"
 
 #define COURIER_PROGRAM "realtime_courier"
@@ -43,7 +43,7 @@ static bool due = false;		/* there is or was something to deliver */
 static bool news = false;		/* and the courier has to be told */
 static bool looking = false;	/* a job is under way that tells `due` */
 static bool looked = false;		/* it has told */
-static TimestampTz look_after = 0;
+static Instant look_after = 0;
 
 /*
  * Note in shared memory whether it runs.
@@ -184,7 +184,7 @@ send_config(void)
  * Start it.
  */
 static void
-start_courier(TimestampTz now)
+start_courier(Instant now)
 {
 	static const BusPeerHandlers handlers = {take_frame, courier_lost};
 	int			bus_fd;
@@ -209,7 +209,7 @@ look_ended(JobOutcome outcome, Slice body, bool answered)
 	looking = false;
 	looked = outcome == JOB_DONE && job_decode_call_reply(body, &reply);
 	if (!looked)
-		look_after = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOOK_AGAIN_MS);
+		look_after = ms_after(instant_now(), LOOK_AGAIN_MS);
 	else if (reply.status == CALL_WEBHOOKS_DUE)
 		due = true;
 }
@@ -218,7 +218,7 @@ look_ended(JobOutcome outcome, Slice body, bool answered)
  * Find out whether there is something to deliver.  Returns when to look again.
  */
 static long
-look(TimestampTz now)
+look(Instant now)
 {
 	CallJob		job = {.function = CALL_LOOK_FOR_WEBHOOKS,.request = SLICE_LIT("{}")};
 	Bytes		body;
@@ -241,7 +241,7 @@ look(TimestampTz now)
  * Lose a courier that does not read.
  */
 static long
-check_stalled(TimestampTz now)
+check_stalled(Instant now)
 {
 	long		left;
 
@@ -258,7 +258,7 @@ check_stalled(TimestampTz now)
  * Have it run or not.
  */
 long
-courier_server_tick(TimestampTz now)
+courier_server_tick(Instant now)
 {
 	if (!realtime_webhooks || RecoveryInProgress())
 		return courier.pid != 0 ? child_end(&courier, now) : -1;

@@ -10,8 +10,7 @@
 #ifndef REALTIME_COURIER_SERVER_H
 #define REALTIME_COURIER_SERVER_H
 
-#include "datatype/timestamp.h"
-
+#include "instant.h"
 #include "proto/bus_frame.h"
 #include "shmem.h"
 
@@ -28,7 +27,7 @@ extern void courier_server_due(void);
  * must be none.  Returns the milliseconds until it wants to be called again, -1
  * for never.
  */
-extern long courier_server_tick(TimestampTz now);
+extern long courier_server_tick(Instant now);
 
 /* Settings have changed. */
 extern void courier_server_reload(void);

@@ -23,11 +23,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "utils/timestamp.h"
-
 #include "guc.h"
 #include "hub/events.h"
 #include "hub/executor_door.h"
+#include "instant.h"
 #include "proto/bus_frame.h"
 
 /* Connections of which we do not know yet whose they are, and for how long. */
@@ -42,13 +41,13 @@ typedef struct Guest
 {
 	int			fd;				/* -1 = nobody */
 	pid_t		pid;
-	TimestampTz since;
+	Instant since;
 } Guest;
 
 static DoorLetIn let_in;
 static DoorExpectsOthers expects_others;
 static EventSource door;		/* fd -1 = closed */
-static TimestampTz closed_until = 0;
+static Instant closed_until = 0;
 static bool told_of_failure = false;
 static Guest guests[MAX_GUESTS];
 static int	nguests = 0;
@@ -58,7 +57,7 @@ static int	nguests = 0;
  * somebody is expected.
  */
 static void
-admit_guests(TimestampTz now)
+admit_guests(Instant now)
 {
 	bool		expected = expects_others(now);
 
@@ -86,7 +85,7 @@ admit_guests(TimestampTz now)
  * Receive a guest.  False if there is no room, or the user is not ours.
  */
 static bool
-receive_guest(int fd, TimestampTz now)
+receive_guest(int fd, Instant now)
 {
 	struct ucred peer;
 	socklen_t	len = sizeof(peer);
@@ -111,7 +110,7 @@ receive_guest(int fd, TimestampTz now)
  * Close the door for a while.
  */
 static void
-close_door(TimestampTz now)
+close_door(Instant now)
 {
 	events_remove(&door);
 	close(door.fd);
@@ -125,7 +124,7 @@ close_door(TimestampTz now)
 static void
 door_event(EventSource *source, uint32 bits)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	Instant now = instant_now();
 	int			fd = accept4(door.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	if (fd < 0)
@@ -177,7 +176,7 @@ make_socket(void)
  * Open the door.  A failure is told once, until there is none.
  */
 static void
-open_door(TimestampTz now)
+open_door(Instant now)
 {
 	door.fd = make_socket();
 	if (door.fd >= 0)
@@ -212,7 +211,7 @@ executor_door_init(DoorLetIn given_let_in, DoorExpectsOthers given_expects_other
  * What is to be done now and then.
  */
 void
-executor_door_tick(TimestampTz now)
+executor_door_tick(Instant now)
 {
 	if (door.fd < 0 && now >= closed_until)
 		open_door(now);

@@ -10,7 +10,7 @@
 #ifndef REALTIME_EXECUTOR_DOOR_H
 #define REALTIME_EXECUTOR_DOOR_H
 
-#include "datatype/timestamp.h"
+#include "instant.h"
 
 /*
  * A process has connected: false if it is none that is known.  Else the
@@ -19,13 +19,13 @@
 typedef bool (*DoorLetIn) (int fd, pid_t pid);
 
 /* May there be processes that we shall only know in a moment? */
-typedef bool (*DoorExpectsOthers) (TimestampTz now);
+typedef bool (*DoorExpectsOthers) (Instant now);
 
 /* Once per process. */
 extern void executor_door_init(DoorLetIn let_in, DoorExpectsOthers expects_others);
 
 /* Open it if it is closed, and let in who could not be known before. */
-extern void executor_door_tick(TimestampTz now);
+extern void executor_door_tick(Instant now);
 
 /* Can executors come? */
 extern bool executor_door_is_open(void);

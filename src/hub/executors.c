@@ -26,7 +26,6 @@
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
 #include "exec/executor.h"
 #include "guc.h"
@@ -80,21 +79,21 @@ typedef struct Executor
 	pid_t		pid;			/* 0 = not known yet */
 	BusPeer    *peer;			/* NULL = has not connected yet */
 	Job		   *job;			/* of a BUSY one */
-	TimestampTz deadline;		/* of that job */
+	Instant deadline;		/* of that job */
 	bool		leaving;		/* gets no more jobs */
 	bool		asked;			/* we have told it to end */
-	TimestampTz started_at;
-	TimestampTz start_after;	/* not before */
+	Instant started_at;
+	Instant start_after;	/* not before */
 	int			delay_ms;		/* of the next start */
 } Executor;
 
 static Executor executors[MAX_EXECUTORS];
-static TimestampTz slots_after; /* nothing is launched before */
+static Instant slots_after; /* nothing is launched before */
 static int	slots_delay_ms = 0;
 static bool slots_told = false; /* the log has been told of it */
-static TimestampTz way_until = 0;	/* nor before this */
+static Instant way_until = 0;	/* nor before this */
 static uint32 way_seen = 0;
-static TimestampTz looked_at = 0;
+static Instant looked_at = 0;
 static bool look_good = false;	/* what we saw then */
 
 /*
@@ -211,7 +210,7 @@ executor_lost(void *owner, const char *why)
  * A worker has ended.
  */
 static void
-executor_ended(Executor *executor, TimestampTz now)
+executor_ended(Executor *executor, Instant now)
 {
 	end_job(executor, JOB_UNAVAILABLE, slice_make(NULL, 0), false);
 	if (executor->peer != NULL)
@@ -238,7 +237,7 @@ executor_ended(Executor *executor, TimestampTz now)
  * Look what the postmaster says about a worker that is starting or ending.
  */
 static void
-look_at_worker(Executor *executor, TimestampTz now)
+look_at_worker(Executor *executor, Instant now)
 {
 	pid_t		pid;
 
@@ -280,7 +279,7 @@ let_in(int fd, pid_t pid)
  * Is there a worker of which the postmaster has not told us the process id yet?
  */
 static bool
-expects_others(TimestampTz now)
+expects_others(Instant now)
 {
 	bool		any = false;
 
@@ -300,7 +299,7 @@ expects_others(TimestampTz now)
  * at most max_age_ms ago will do.
  */
 static bool
-look(TimestampTz now, long max_age_ms)
+look(Instant now, long max_age_ms)
 {
 	Oid			database;
 
@@ -317,7 +316,7 @@ look(TimestampTz now, long max_age_ms)
  * are wanted.
  */
 static void
-no_slot(TimestampTz now)
+no_slot(Instant now)
 {
 	if (!slots_told)
 		ereport(LOG,
@@ -333,7 +332,7 @@ no_slot(TimestampTz now)
  * Launch the executor of a slot.
  */
 static void
-launch(Executor *executor, TimestampTz now)
+launch(Executor *executor, Instant now)
 {
 	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
 	bool		launched = executor_launch((int) (executor - executors), &executor->handle);
@@ -357,9 +356,9 @@ launch(Executor *executor, TimestampTz now)
  * milliseconds until it may be.
  */
 static long
-launch_if_due(Executor *executor, TimestampTz now)
+launch_if_due(Executor *executor, Instant now)
 {
-	TimestampTz after = Max(Max(executor->start_after, slots_after), way_until);
+	Instant after = Max(Max(executor->start_after, slots_after), way_until);
 
 	if (after > now)
 		return ms_until(after, now);
@@ -375,7 +374,7 @@ launch_if_due(Executor *executor, TimestampTz now)
  * Look after one executor.  Returns the milliseconds until the next look.
  */
 static long
-tend(Executor *executor, TimestampTz now)
+tend(Executor *executor, Instant now)
 {
 	bool		wanted = executor - executors < realtime_executors;
 
@@ -409,7 +408,7 @@ tend(Executor *executor, TimestampTz now)
  * See whether a command wants the database for itself.
  */
 static void
-make_way(TimestampTz now)
+make_way(Instant now)
 {
 	uint32		wanted = pg_atomic_read_u32(&realtime_shared->make_way);
 
@@ -452,7 +451,7 @@ executors_init(void)
  * Look after all of them.
  */
 long
-executors_tick(TimestampTz now)
+executors_tick(Instant now)
 {
 	long		soonest = -1;
 	bool		complete = true;
@@ -474,7 +473,7 @@ executors_tick(TimestampTz now)
  * Can there be an executor?
  */
 bool
-executors_possible(TimestampTz now)
+executors_possible(Instant now)
 {
 	return realtime_executors > 0 && executor_door_is_open() && look(now, LOOK_FOR_JOBS_MS);
 }
@@ -506,7 +505,7 @@ find_executor(Executor **idle)
  * Give an idle executor a job.
  */
 static void
-run(Executor *executor, Job *job, TimestampTz now)
+run(Executor *executor, Job *job, Instant now)
 {
 	BusJob		head = {0};
 
@@ -525,7 +524,7 @@ run(Executor *executor, Job *job, TimestampTz now)
  * Hand out jobs.
  */
 void
-executors_dispatch(TimestampTz now)
+executors_dispatch(Instant now)
 {
 	Executor   *idle;
 

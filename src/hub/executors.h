@@ -10,7 +10,7 @@
 #ifndef REALTIME_EXECUTORS_H
 #define REALTIME_EXECUTORS_H
 
-#include "datatype/timestamp.h"
+#include "instant.h"
 
 extern void executors_init(void);
 
@@ -18,16 +18,16 @@ extern void executors_init(void);
  * Have as many executors as are wanted, and none that does not end its job.
  * Returns the milliseconds until it wants to be called again, -1 for never.
  */
-extern long executors_tick(TimestampTz now);
+extern long executors_tick(Instant now);
 
 /*
  * Hand the jobs that wait to executors that are idle; end them where there is
  * no executor and cannot be one.
  */
-extern void executors_dispatch(TimestampTz now);
+extern void executors_dispatch(Instant now);
 
 /* Can there be an executor? */
-extern bool executors_possible(TimestampTz now);
+extern bool executors_possible(Instant now);
 
 /* Executors that are ready for a job or have one. */
 extern int	executors_ready(void);

@@ -32,11 +32,11 @@
 #include "lib/ilist.h"
 #include "storage/lock.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
 #include "hub/bus_server.h"
 #include "hub/follows.h"
 #include "hub/timeouts.h"
+#include "instant.h"
 #include "served_database.h"
 #include "shmem.h"
 
@@ -76,7 +76,7 @@ typedef struct FollowWait
 	int			slot;
 	uint64		seq;
 	uint32		relid;
-	TimestampTz begun_at;
+	Instant begun_at;
 	XLogRecPtr	told_after;		/* when this is told of; invalid = writers first */
 	int			nwriters;		/* that have not ended yet */
 	VirtualTransactionId *writers;
@@ -226,7 +226,7 @@ begin_wait(int slot, const BusFollow *follow, Slice tables)
 	wait->slot = slot;
 	wait->seq = follow->seq;
 	wait->relid = follow->relid;
-	wait->begun_at = GetCurrentTimestamp();
+	wait->begun_at = instant_now();
 	dlist_push_tail(&waits, &wait->node);
 	nwaits++;
 	pause_ms = FIRST_PAUSE_MS;
@@ -381,7 +381,7 @@ give_up(FollowWait *wait)
  * Go on with those that wait.
  */
 long
-follows_tick(TimestampTz now, XLogRecPtr told)
+follows_tick(Instant now, XLogRecPtr told)
 {
 	dlist_mutable_iter iter;
 

@@ -11,8 +11,8 @@
 #define REALTIME_FOLLOWS_H
 
 #include "access/xlogdefs.h"
-#include "datatype/timestamp.h"
 
+#include "instant.h"
 #include "proto/bus_frame.h"
 
 /* Set up; once per process.  Lowers all marks. */
@@ -34,6 +34,6 @@ extern int	follows_count(void);
  * Acknowledge what can be, as far as the WAL is told of.  Returns the
  * milliseconds until it should be asked again, -1 if nothing waits.
  */
-extern long follows_tick(TimestampTz now, XLogRecPtr told);
+extern long follows_tick(Instant now, XLogRecPtr told);
 
 #endif							/* REALTIME_FOLLOWS_H */

@@ -56,6 +56,7 @@
 #include "hub/usage_server.h"
 #include "hub/wal_reader.h"
 #include "hub/xact_buffer.h"
+#include "instant.h"
 #include "jwt_config.h"
 #include "shmem.h"
 
@@ -104,12 +105,12 @@ typedef struct Hub
 	long		hold_ms;		/* next pause of a hold; 0 = none */
 	bool		more;			/* there is more to do without waiting */
 	bool		at_end;			/* all WAL there was is read and released */
-	TimestampTz saved_at;
+	Instant saved_at;
 	HubPosition saved;
-	TimestampTz expired_at;
+	Instant expired_at;
 	int			expire_interval_ms;
-	TimestampTz maintained_at;
-	TimestampTz warned_at;		/* last warning of a forged record */
+	Instant maintained_at;
+	Instant warned_at;		/* last warning of a forged record */
 	MemoryContext turn_context; /* reset each turn */
 } Hub;
 
@@ -165,7 +166,7 @@ publish_state(HubState state)
 						   &realtime_shared->presence_bytes);
 	realtime_shared->followed_tables = follows_count();
 	if (hub.at_end)
-		realtime_shared->caught_up_at = GetCurrentTimestamp();
+		realtime_shared->caught_up_at = instant_now();
 	LWLockRelease(realtime_shared->lock);
 }
 
@@ -202,7 +203,7 @@ announce(void)
  * Write the position file, at most once a second.
  */
 static void
-save_position(TimestampTz now, bool force)
+save_position(Instant now, bool force)
 {
 	HubPosition position;
 
@@ -258,7 +259,7 @@ has_messages(TransactionId xid, void *arg)
 static void
 ignore_message(const WalEvent *event, SharedCounter counter)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	Instant now = instant_now();
 
 	shmem_count(counter, 1);
 	if (ms_since(hub.warned_at, now) < 1000)
@@ -555,7 +556,7 @@ settle_epoch(void)
  * it should be done again.
  */
 static long
-record(TimestampTz now)
+record(Instant now)
 {
 	HubPosition position;
 	long		timeout;
@@ -597,7 +598,7 @@ record(TimestampTz now)
  * tried again at once and not only after the next interval.
  */
 static void
-expire_transactions(TimestampTz now)
+expire_transactions(Instant now)
 {
 	uint64		dropped;
 
@@ -615,7 +616,7 @@ expire_transactions(TimestampTz now)
  * What is done now and then.
  */
 static void
-do_chores(TimestampTz now)
+do_chores(Instant now)
 {
 	save_position(now, false);
 	expire_transactions(now);
@@ -644,7 +645,7 @@ told_place(Place *place)
  * Hand out jobs, and write all that is queued for executors and gateways.
  */
 static void
-serve_bus(TimestampTz now)
+serve_bus(Instant now)
 {
 	SeamBounds bounds = {0};
 
@@ -677,7 +678,7 @@ told_lsn(XLogRecPtr flushed)
 static long
 turn(void)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	Instant now = instant_now();
 	long		timeout = RecoveryInProgress() ? STANDBY_POLL_MS : IDLE_MS;
 	long		flush_ms;
 	XLogRecPtr	flushed;
@@ -729,8 +730,8 @@ delay_start(void)
 {
 	static const int step_ms = 100;
 	int			failures;
-	TimestampTz started_at;
-	TimestampTz now = GetCurrentTimestamp();
+	Instant started_at;
+	Instant now = instant_now();
 	long		delay;
 
 	LWLockAcquire(realtime_shared->lock, LW_EXCLUSIVE);
@@ -749,7 +750,7 @@ delay_start(void)
 					 PG_WAIT_EXTENSION);
 	ResetLatch(MyLatch);
 	LWLockAcquire(realtime_shared->lock, LW_EXCLUSIVE);
-	realtime_shared->hub_started_at = GetCurrentTimestamp();
+	realtime_shared->hub_started_at = instant_now();
 	LWLockRelease(realtime_shared->lock);
 }
 
@@ -815,7 +816,7 @@ realtime_hub_main(Datum arg)
 		MemoryContextReset(hub.turn_context);
 		if (ShutdownRequestPending)
 		{
-			save_position(GetCurrentTimestamp(), true);
+			save_position(instant_now(), true);
 			proc_exit(1);
 		}
 		pace_gather(hub.released_lsn, hub.more);

@@ -25,13 +25,13 @@
 #include "postgres.h"
 
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
 #include "guc.h"
 #include "hub/bus_server.h"
 #include "hub/courier_server.h"
 #include "hub/jobs.h"
 #include "hub/seam.h"
+#include "instant.h"
 #include "proto/change_job.h"
 #include "shmem.h"
 
@@ -143,7 +143,7 @@ enqueue(JobKind kind, int asker, Slice head, Slice rest)
 	job->id = ++last_id;
 	job->kind = kind;
 	job->gateway = asker;
-	job->queued_at = GetCurrentTimestamp();
+	job->queued_at = instant_now();
 	job->len = head.len + rest.len;
 	if (head.len > 0)
 		memcpy(job->body, head.data, head.len);
@@ -437,7 +437,7 @@ jobs_end(Job *job, JobOutcome outcome, Slice body, bool answered)
  * End the jobs at a queue's head that were queued at or before a time.
  */
 static void
-end_until(dlist_head *queue, TimestampTz queued_until, JobOutcome outcome)
+end_until(dlist_head *queue, Instant queued_until, JobOutcome outcome)
 {
 	while (!dlist_is_empty(queue))
 	{
@@ -457,7 +457,7 @@ void
 jobs_end_queued(JobOutcome outcome)
 {
 	/* whoever is told may ask for the next one, which has to wait */
-	TimestampTz now = GetCurrentTimestamp();
+	Instant now = instant_now();
 
 	for (int i = 0; i < CLASS_COUNT; i++)
 		end_until(&queues[i], now, outcome);
@@ -467,7 +467,7 @@ jobs_end_queued(JobOutcome outcome)
  * End those that have waited for too long.
  */
 long
-jobs_expire(TimestampTz now)
+jobs_expire(Instant now)
 {
 	long		soonest = -1;
 

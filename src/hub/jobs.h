@@ -10,9 +10,9 @@
 #ifndef REALTIME_JOBS_H
 #define REALTIME_JOBS_H
 
-#include "datatype/timestamp.h"
 #include "lib/ilist.h"
 
+#include "instant.h"
 #include "proto/bus_frame.h"
 #include "proto/job.h"
 
@@ -32,7 +32,7 @@ typedef struct Job
 								 * NO_GATEWAY = nobody */
 	uint64		gateway_id;		/* by which the gateway knows it */
 	JobEnded	ended;			/* of the hub's own jobs, else NULL */
-	TimestampTz queued_at;
+	Instant queued_at;
 	size_t		len;
 	char		body[FLEXIBLE_ARRAY_MEMBER];
 } Job;
@@ -72,7 +72,7 @@ extern void jobs_end_queued(JobOutcome outcome);
  * End those that have waited for too long.  Returns the milliseconds until it
  * should be asked again, -1 if none waits.
  */
-extern long jobs_expire(TimestampTz now);
+extern long jobs_expire(Instant now);
 
 /* A gateway is gone: nobody is waiting for its jobs any more. */
 extern void jobs_forget_gateway(int gateway);

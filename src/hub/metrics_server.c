@@ -18,10 +18,10 @@
 #include "access/xlog.h"
 #include "access/xlogrecovery.h"
 #include "lib/stringinfo.h"
-#include "utils/timestamp.h"
 
 #include "hub/bus_server.h"
 #include "hub/metrics_server.h"
+#include "instant.h"
 #include "proto/metrics_frame.h"
 #include "shmem.h"
 
@@ -32,7 +32,7 @@ typedef struct HubGauges
 	XLogRecPtr	end;			/* of the WAL that may be read */
 	XLogRecPtr	read_lsn;
 	XLogRecPtr	needed_lsn;		/* from here on, WAL is still of use */
-	TimestampTz caught_up_at;
+	Instant caught_up_at;
 	int			record_backlog;
 	int			executors;
 	int			queued_jobs;
@@ -95,7 +95,7 @@ lag_ms(const HubGauges *gauges)
 	if (gauges->read_lsn >= gauges->end || gauges->state == HUB_HOLDING ||
 		gauges->caught_up_at == 0)
 		return 0;
-	return (uint64) Max((GetCurrentTimestamp() - gauges->caught_up_at) / 1000, 0);
+	return (uint64) Max((instant_now() - gauges->caught_up_at) / 1000, 0);
 }
 
 /*

@@ -13,11 +13,11 @@
 #include "postgres.h"
 
 #include "access/xlog.h"
-#include "utils/timestamp.h"
 
 #include "guc.h"
 #include "hub/pace.h"
 #include "hub/timeouts.h"
+#include "instant.h"
 #include "shmem.h"
 
 /*
@@ -28,9 +28,9 @@
 #define GATHER_STREAK 4
 #define GATHER_NAP_US 150
 
-static TimestampTz flushed_at = 0;	/* last flush of ours */
+static Instant flushed_at = 0;	/* last flush of ours */
 static XLogRecPtr gathered_lsn = InvalidXLogRecPtr; /* released then */
-static TimestampTz gathered_at = 0; /* when that was new */
+static Instant gathered_at = 0; /* when that was new */
 static int	gather_streak = 0;	/* releases in a row that were close */
 
 /*
@@ -39,7 +39,7 @@ static int	gather_streak = 0;	/* releases in a row that were close */
  * (spec/lessons.md).
  */
 long
-pace_flush_wal(TimestampTz now)
+pace_flush_wal(Instant now)
 {
 	XLogRecPtr	wanted = pg_atomic_read_u64(&realtime_shared->flush_wanted);
 	int64		waited;
@@ -47,7 +47,7 @@ pace_flush_wal(TimestampTz now)
 	if (RecoveryInProgress() || wanted <= GetFlushRecPtr(NULL))
 		return -1;
 	waited = ms_since(flushed_at, now);
-	if (waited >= 0 && waited < realtime_flush_interval)
+	if (waited < realtime_flush_interval)
 		return realtime_flush_interval - waited;
 	XLogFlush(wanted);
 	flushed_at = now;
@@ -77,11 +77,11 @@ pace_time_flush(bool timed)
 void
 pace_gather(XLogRecPtr released_lsn, bool more)
 {
-	TimestampTz now;
+	Instant now;
 
 	if (released_lsn == gathered_lsn)
 		return;
-	now = GetCurrentTimestamp();
+	now = instant_now();
 	gather_streak = now - gathered_at < GATHER_WITHIN_US ? gather_streak + 1 : 0;
 	gathered_lsn = released_lsn;
 	gathered_at = now;

@@ -11,14 +11,15 @@
 #define REALTIME_PACE_H
 
 #include "access/xlogdefs.h"
-#include "datatype/timestamp.h"
+
+#include "instant.h"
 
 /*
  * Flush the WAL up to the latest asynchronous commit that sent something, if
  * that is due.  Returns the milliseconds until it is, -1 if there is nothing to
  * flush.
  */
-extern long pace_flush_wal(TimestampTz now);
+extern long pace_flush_wal(Instant now);
 
 /* Say whether we sleep until a flush is due. */
 extern void pace_time_flush(bool timed);

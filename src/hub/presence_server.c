@@ -23,6 +23,7 @@
 #include "hub/bus_server.h"
 #include "hub/presence_server.h"
 #include "hub/presence_store.h"
+#include "instant.h"
 #include "shmem.h"
 
 StaticAssertDecl(MAX_GATEWAYS <= PRESENCE_SLOTS, "a set of gateways is 64 bits");
@@ -135,12 +136,12 @@ count_changes(uint64 before)
 static void
 refuse(int slot, uint64 member)
 {
-	static TimestampTz complained_at = 0;
-	TimestampTz now = GetCurrentTimestamp();
+	static Instant complained_at = 0;
+	Instant now = instant_now();
 
 	shmem_count(SHARED_PRESENCE_REFUSED, 1);
 	bus_server_send(slot, BUS_TRACK_REFUSED, number_body(&member), slice_make(NULL, 0));
-	if (!TimestampDifferenceExceeds(complained_at, now, COMPLAIN_EVERY_MS))
+	if (ms_since(complained_at, now) < COMPLAIN_EVERY_MS)
 		return;
 	complained_at = now;
 	ereport(LOG,

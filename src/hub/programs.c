@@ -13,7 +13,6 @@
 
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
-#include "utils/timestamp.h"
 #include "utils/varlena.h"
 
 #include "guc.h"
@@ -228,7 +227,7 @@ send_config(int slot)
  * Start the gateway of a slot.
  */
 static void
-start_gateway(int slot, TimestampTz now)
+start_gateway(int slot, Instant now)
 {
 	int			bus_fd;
 	int			door_fd;
@@ -279,7 +278,7 @@ programs_init(void)
  * Have as many gateways as are wanted.
  */
 long
-programs_tick(TimestampTz now)
+programs_tick(Instant now)
 {
 	long		soonest = -1;
 

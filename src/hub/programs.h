@@ -10,7 +10,7 @@
 #ifndef REALTIME_PROGRAMS_H
 #define REALTIME_PROGRAMS_H
 
-#include "datatype/timestamp.h"
+#include "instant.h"
 
 extern void programs_init(void);
 
@@ -18,7 +18,7 @@ extern void programs_init(void);
  * Start what should run and end what should not, as realtime.gateways says.
  * Returns the milliseconds until it wants to be called again, -1 for never.
  */
-extern long programs_tick(TimestampTz now);
+extern long programs_tick(Instant now);
 
 /* Settings have changed: tell the programs. */
 extern void programs_reload(void);

@@ -43,6 +43,7 @@
 #include "hub/sealed.h"
 #include "hub/timeouts.h"
 #include "hub/wal_reader.h"
+#include "instant.h"
 #include "shmem.h"
 
 /* Transactions kept in memory: 14 MB; on a standby 3.5 MB. */
@@ -124,11 +125,11 @@ static bool busy = false;		/* an executor has a job of ours */
 
 static TimestampTz newest_at = DT_NOBEGIN;	/* committed_at of what is noted */
 
-static TimestampTz waiting_since;	/* of the first that is not in flight */
-static TimestampTz retry_at = 0;
+static Instant waiting_since;	/* of the first that is not in flight */
+static Instant retry_at = 0;
 static int	delay_ms = 0;
-static TimestampTz fresh_until;
-static TimestampTz standby_from;	/* what was told before our start is recorded
+static Instant fresh_until;
+static Instant standby_from;	/* what was told before our start is recorded
 									 * by now, and has reached a standby */
 
 /*
@@ -150,8 +151,8 @@ recorder_init(HubPosition *position, bool fresh)
 	floor_mark.lsn = position->recorded_lsn;
 	floor_mark.restart_lsn = position->recorded_restart_lsn;
 	noted_from = position->released_lsn;
-	fresh_until = GetCurrentTimestamp() + FRESH_MS * INT64CONST(1000);
-	standby_from = GetCurrentTimestamp() + STANDBY_MS * INT64CONST(1000);
+	fresh_until = instant_now() + FRESH_MS * INT64CONST(1000);
+	standby_from = instant_now() + STANDBY_MS * INT64CONST(1000);
 	if (fresh)
 		state = STATE_FRESH;
 	else if (RecoveryInProgress())
@@ -292,7 +293,7 @@ recorder_note(const CommitEntry *entry, TimeLineID timeline)
 		return;
 	}
 	if (count == in_flight)
-		waiting_since = GetCurrentTimestamp();
+		waiting_since = instant_now();
 	newest_at = Max(newest_at, entry->committed_at);
 	backlog[first + count].entry = *entry;
 	backlog[first + count].entry.is_early =
@@ -380,7 +381,7 @@ static void
 back_off(void)
 {
 	delay_ms = Min(Max(delay_ms * 2, FIRST_DELAY_MS), MAX_DELAY_MS);
-	retry_at = GetCurrentTimestamp() + delay_ms * INT64CONST(1000);
+	retry_at = instant_now() + delay_ms * INT64CONST(1000);
 }
 
 /*
@@ -453,7 +454,7 @@ send_batch(void)
 	for (int i = 0; i < in_flight; i++)
 		entries[i] = backlog[first + i].entry;
 	busy = true;
-	waiting_since = GetCurrentTimestamp();
+	waiting_since = instant_now();
 	jobs_add_own(JOB_COMMITS, slice_make((const char *) &head, sizeof(head)),
 				 slice_make((const char *) entries, in_flight * sizeof(CommitEntry)),
 				 batch_ended);
@@ -563,7 +564,7 @@ position_ended(JobOutcome outcome, Slice body, bool answered)
  * Give up waiting for an older epoch when there is nobody to ask.
  */
 static void
-check_fresh(TimestampTz now)
+check_fresh(Instant now)
 {
 	if (state == STATE_FRESH && (now >= fresh_until || !executors_possible(now)))
 		settle();
@@ -573,9 +574,9 @@ check_fresh(TimestampTz now)
  * Send what is to be sent.
  */
 long
-recorder_tick(TimestampTz now, bool hurry)
+recorder_tick(Instant now, bool hurry)
 {
-	TimestampTz due = waiting_since + BATCH_MS * INT64CONST(1000);
+	Instant due = waiting_since + BATCH_MS * INT64CONST(1000);
 
 	check_fresh(now);
 	if (busy || (state != STATE_FRESH && state != STATE_UNKNOWN &&
@@ -639,7 +640,7 @@ recorder_reads_again(void)
  * What realtime.commits has.
  */
 void
-recorder_bounds(TimestampTz now, XLogRecPtr *recorded_lsn, XLogRecPtr *newest_lsn)
+recorder_bounds(Instant now, XLogRecPtr *recorded_lsn, XLogRecPtr *newest_lsn)
 {
 	bool		standby = state == STATE_STANDBY;
 

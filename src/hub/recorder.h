@@ -10,9 +10,8 @@
 #ifndef REALTIME_RECORDER_H
 #define REALTIME_RECORDER_H
 
-#include "datatype/timestamp.h"
-
 #include "hub/position.h"
+#include "instant.h"
 #include "proto/job.h"
 
 /*
@@ -53,14 +52,14 @@ extern void recorder_promoted(void);
  * Send what is to be sent to the executors, at once if somebody waits for it.
  * Returns the milliseconds until it should be called again, -1 for never.
  */
-extern long recorder_tick(TimestampTz now, bool hurry);
+extern long recorder_tick(Instant now, bool hurry);
 
 /*
  * Up to where realtime.commits has everything.  A standby, where others write
  * it, cannot tell: there it is without bound, and *newest_lsn is the newest
  * commit that it has to have, as far as that is known; else that is invalid.
  */
-extern void recorder_bounds(TimestampTz now, XLogRecPtr *recorded_lsn, XLogRecPtr *newest_lsn);
+extern void recorder_bounds(Instant now, XLogRecPtr *recorded_lsn, XLogRecPtr *newest_lsn);
 
 typedef enum RecorderAdvice
 {

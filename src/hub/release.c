@@ -31,6 +31,7 @@
 #include "hub/release.h"
 #include "hub/roll_ups.h"
 #include "hub/sealed.h"
+#include "instant.h"
 #include "shmem.h"
 
 /* Messages and bytes of WAL handled per step, so that the hub stays lively. */
@@ -46,7 +47,7 @@ typedef struct Release
 	int			nsubxacts;
 	bool		told_before;	/* count, publish nothing */
 	bool		visible;
-	TimestampTz held_since;		/* 0 = was visible at once */
+	Instant held_since;		/* 0 = was visible at once */
 	TimeLineID	timeline;		/* of the commit record */
 	uint64		full_xid;		/* as its messages say */
 	uint32		changes;		/* of rows, so far */
@@ -383,7 +384,7 @@ step_spilled(void)
 static bool
 check_visible(void)
 {
-	TimestampTz now;
+	Instant now;
 
 	if (current.visible)
 		return true;
@@ -391,7 +392,7 @@ check_visible(void)
 	{
 		if (current.held_since == 0)
 		{
-			current.held_since = GetCurrentTimestamp();
+			current.held_since = instant_now();
 			shmem_count(SHARED_HELD, 1);
 		}
 		return false;
@@ -399,7 +400,7 @@ check_visible(void)
 	current.visible = true;
 	if (current.held_since != 0)
 	{
-		now = GetCurrentTimestamp();
+		now = instant_now();
 		shmem_count(SHARED_HOLD_USEC, (uint64) Max(now - current.held_since, 0));
 	}
 	return true;

@@ -14,12 +14,12 @@
 #include "postgres.h"
 
 #include "access/xlog.h"
-#include "utils/timestamp.h"
 
 #include "hub/executors.h"
 #include "hub/jobs.h"
 #include "hub/roll_ups.h"
 #include "hub/timeouts.h"
+#include "instant.h"
 
 /* Between two steps, unless there is more to count than one takes. */
 #define PAUSE_MS 10000
@@ -29,7 +29,7 @@
 
 static bool noted = true;		/* a hub before us may have left some */
 static bool busy = false;
-static TimestampTz due = 0;		/* 0 = this hub has just begun */
+static Instant due = 0;		/* 0 = this hub has just begun */
 
 /*
  * There is something to count.
@@ -51,14 +51,14 @@ step_ended(JobOutcome outcome, Slice body, bool answered)
 	busy = false;
 	/* without the extension there is nothing to do until it says something */
 	noted = noted || more || (outcome != JOB_DONE && outcome != JOB_UNAVAILABLE);
-	due = GetCurrentTimestamp() + (more ? GO_ON_MS : PAUSE_MS) * INT64CONST(1000);
+	due = instant_now() + (more ? GO_ON_MS : PAUSE_MS) * INT64CONST(1000);
 }
 
 /*
  * Have a step done when it is time.
  */
 long
-roll_ups_tick(TimestampTz now)
+roll_ups_tick(Instant now)
 {
 	if (busy || !noted || RecoveryInProgress())
 		return -1;

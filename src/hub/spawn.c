@@ -32,9 +32,9 @@
 #include <unistd.h>
 
 #include "miscadmin.h"
-#include "utils/timestamp.h"
 
 #include "hub/spawn.h"
+#include "instant.h"
 #include "proto/bus_frame.h"
 #include "proto/handover_message.h"
 
@@ -194,7 +194,7 @@ reap(pid_t pid)
 int
 spawn_end(pid_t pid, int pid_fd, int grace_ms)
 {
-	TimestampTz deadline = GetCurrentTimestamp() + grace_ms * INT64CONST(1000);
+	Instant deadline = instant_now() + grace_ms * INT64CONST(1000);
 	struct pollfd ended = {.fd = pid_fd, .events = POLLIN};
 	long		left = grace_ms;
 	int			n = 0;
@@ -202,7 +202,7 @@ spawn_end(pid_t pid, int pid_fd, int grace_ms)
 	(void) kill(pid, SIGTERM);
 	/* a server that shuts down sends signals, which cut a wait short */
 	while (left > 0 && (n = poll(&ended, 1, (int) left)) < 0 && errno == EINTR)
-		left = (long) ((deadline - GetCurrentTimestamp()) / 1000);
+		left = (long) ((deadline - instant_now()) / 1000);
 	if (n <= 0)
 		(void) kill(pid, SIGKILL);
 	return reap(pid);

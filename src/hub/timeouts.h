@@ -10,7 +10,7 @@
 #ifndef REALTIME_TIMEOUTS_H
 #define REALTIME_TIMEOUTS_H
 
-#include "datatype/timestamp.h"
+#include "instant.h"
 
 /* The shorter of two times to wait, where -1 stands for ever. */
 static inline long
@@ -23,16 +23,9 @@ sooner(long a, long b)
 
 /* Milliseconds from now to then, at least 1. */
 static inline long
-ms_until(TimestampTz then, TimestampTz now)
+ms_until(Instant then, Instant now)
 {
 	return Max((long) ((then - now + 999) / 1000), 1);
-}
-
-/* Milliseconds from then to now. */
-static inline int64
-ms_since(TimestampTz then, TimestampTz now)
-{
-	return (now - then) / 1000;
 }
 
 #endif							/* REALTIME_TIMEOUTS_H */

@@ -17,11 +17,10 @@
  */
 #include "postgres.h"
 
-#include "portability/instr_time.h"
-
 #include "guc.h"
 #include "hub/bus_server.h"
 #include "hub/usage_server.h"
+#include "instant.h"
 #include "proto/rate_window.h"
 #include "proto/usage_frame.h"
 
@@ -35,18 +34,6 @@ typedef struct GatewayUsage
 
 static GatewayUsage gateways[MAX_GATEWAYS];
 static RateWindow windows[RATE_KINDS];
-
-/*
- * Milliseconds of a clock that does not jump.
- */
-static int64
-monotonic_ms(void)
-{
-	instr_time	now;
-
-	INSTR_TIME_SET_CURRENT(now);
-	return (int64) INSTR_TIME_GET_MILLISEC(now);
-}
 
 /*
  * Users of all gateways but one.
@@ -89,7 +76,7 @@ usage_server_add(int slot)
 	gateway->present = true;
 	gateway->has_news = true;
 	for (int kind = 0; kind < RATE_KINDS; kind++)
-		gateway->others.used[kind] = rate_window_total(&windows[kind], monotonic_ms(),
+		gateway->others.used[kind] = rate_window_total(&windows[kind], instant_now() / 1000,
 													   realtime_rate_window * INT64CONST(1000));
 }
 
@@ -99,7 +86,7 @@ usage_server_add(int slot)
 bool
 usage_server_take(int slot, Slice body)
 {
-	int64		now = monotonic_ms();
+	int64		now = instant_now() / 1000;
 	BusUsage	usage;
 
 	if (!usage_decode(body, &usage))

@@ -28,6 +28,7 @@
 #include "storage/fd.h"
 
 #include "guc.h"
+#include "instant.h"
 #include "jwt_config.h"
 #include "proto/base64url.h"
 #include "proto/jwt.h"
@@ -37,17 +38,22 @@
 #define GENERATED_RANDOM 48		/* bytes, which are 64 characters */
 #define MAX_SECRET_FILE 65536	/* bytes */
 #define KID_SHOWN 64			/* bytes of a kid that a log line shows */
+#define RETRY_MS 1000
 
 /* Why something cannot be used. */
 typedef struct Problem
 {
 	char		reason[256];
 	const char *hint;			/* NULL = none */
+	bool		passes;			/* by itself: the server lacks something */
 } Problem;
 
 /* What jwt_config_load() found good, each followed by a NUL in its memory. */
 static Bytes secret;
 static Bytes key_set;
+
+static bool to_be_retried = false;	/* it lacked something to find both */
+static Instant loaded_at;
 
 /*
  * The verdict "no", with its reason.
@@ -62,6 +68,18 @@ refuse(Problem *problem, const char *hint, const char *fmt,...)
 	vsnprintf(problem->reason, sizeof(problem->reason), fmt, args);
 	va_end(args);
 	problem->hint = hint;
+	problem->passes = false;
+	return false;
+}
+
+/*
+ * The same for an error number, which may be one of those that pass.
+ */
+static bool
+refuse_errno(Problem *problem, int error)
+{
+	(void) refuse(problem, NULL, "%s", error == ENOMEM ? "out of memory" : strerror(error));
+	problem->passes = error == ENOMEM || error == EMFILE || error == ENFILE;
 	return false;
 }
 
@@ -91,11 +109,11 @@ read_open_file(int fd, size_t max, Bytes *content, Problem *problem)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return refuse(problem, NULL, "%s", strerror(errno));
+			return refuse_errno(problem, errno);
 		if (n > max - content->len)
 			return refuse(problem, NULL, "it has more than %zu bytes", max);
 		if (!bytes_append(content, buf, n))
-			return refuse(problem, NULL, "out of memory");
+			return refuse_errno(problem, ENOMEM);
 	}
 	return true;
 }
@@ -113,9 +131,9 @@ read_file(const char *path, bool must_be_private, size_t max, Bytes *content, Pr
 	int			fd = BasicOpenFile(path, O_RDONLY | O_NONBLOCK | PG_BINARY);
 
 	if (fd < 0)
-		return refuse(problem, NULL, "%s", strerror(errno));
+		return refuse_errno(problem, errno);
 	if (fstat(fd, &st) < 0)
-		good = refuse(problem, NULL, "%s", strerror(errno));
+		good = refuse_errno(problem, errno);
 	else if (!S_ISREG(st.st_mode))
 		good = refuse(problem, NULL, "it is not a regular file");
 	else if (must_be_private && !is_private(&st))
@@ -166,7 +184,7 @@ find_secret(Bytes *content, Problem *problem)
 	if (*realtime_jwt_secret == '\0')
 		return read_secret_file(secret_path(), content, problem);
 	return bytes_append_cstr(content, realtime_jwt_secret) ||
-		refuse(problem, NULL, "out of memory");
+		refuse_errno(problem, ENOMEM);
 }
 
 /*
@@ -250,12 +268,13 @@ replace_value(Bytes *value, Slice content)
 }
 
 /*
- * Log why a secret or a key set is not taken.
+ * Log why a secret or a key set is not taken, and see whether to try again.
  */
 static void
-log_problem(const char *what, const char *setting, const char *path, bool has_former,
-			const Problem *problem)
+take_problem(const char *what, const char *setting, const char *path, bool has_former,
+			 const Problem *problem)
 {
+	to_be_retried = to_be_retried || problem->passes;
 	ereport(LOG,
 			(errcode(ERRCODE_CONFIG_FILE_ERROR),
 			 path ? errmsg("could not read the %s of tokens from file \"%s\": %s", what, path, problem->reason)
@@ -294,7 +313,7 @@ check_key_set(Slice json, Problem *problem)
 	int			added;
 
 	if (keys == NULL)
-		return refuse(problem, NULL, "out of memory");
+		return refuse_errno(problem, ENOMEM);
 	added = jwt_keys_add_jwks(keys, json, log_skipped, &skipped, &error);
 	jwt_keys_free(keys);
 	if (added < 0)
@@ -327,12 +346,12 @@ load_key_set(void)
 		good = read_file(path, false, JWT_MAX_JWKS, &content, &problem);
 	else
 		good = bytes_append_cstr(&content, realtime_jwt_jwks) ||
-			refuse(&problem, NULL, "out of memory");
+			refuse_errno(&problem, ENOMEM);
 	good = good && check_key_set(bytes_slice(&content), &problem);
 	if (good && !replace_value(&key_set, bytes_slice(&content)))
-		good = refuse(&problem, NULL, "out of memory");
+		good = refuse_errno(&problem, ENOMEM);
 	if (!good)
-		log_problem("key set", "realtime.jwt_jwks", path, key_set.len > 0, &problem);
+		take_problem("key set", "realtime.jwt_jwks", path, key_set.len > 0, &problem);
 	bytes_free(&content);
 }
 
@@ -350,9 +369,9 @@ load_secret(void)
 	bytes_init(&content);
 	good = find_secret(&content, &problem);
 	if (good && !replace_value(&secret, bytes_slice(&content)))
-		good = refuse(&problem, NULL, "out of memory");
+		good = refuse_errno(&problem, ENOMEM);
 	if (!good)
-		log_problem("secret", "realtime.jwt_secret", path, secret.len > 0, &problem);
+		take_problem("secret", "realtime.jwt_secret", path, secret.len > 0, &problem);
 	bytes_free(&content);
 }
 
@@ -362,8 +381,22 @@ load_secret(void)
 void
 jwt_config_load(void)
 {
+	loaded_at = instant_now();
+	to_be_retried = false;
 	load_secret();
 	load_key_set();
+}
+
+/*
+ * Read both again if that failed for a reason that may have passed.
+ */
+bool
+jwt_config_retry(Instant now)
+{
+	if (!to_be_retried || ms_since(loaded_at, now) < RETRY_MS)
+		return false;
+	jwt_config_load();
+	return true;
 }
 
 /*

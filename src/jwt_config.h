@@ -10,6 +10,7 @@
 #ifndef REALTIME_JWT_CONFIG_H
 #define REALTIME_JWT_CONFIG_H
 
+#include "instant.h"
 #include "proto/slice.h"
 
 /*
@@ -23,6 +24,13 @@ extern void jwt_config_start(void);
  * secret and key set.  What is not valid is logged, and the former one kept.
  */
 extern void jwt_config_load(void);
+
+/*
+ * For the hub, now and then: read them again if the server lacked memory or
+ * descriptors to do so, which no reload will tell of.  True if that was done, and
+ * whoever uses them is to be told.
+ */
+extern bool jwt_config_retry(Instant now);
 
 /*
  * What jwt_config_load() last found good: empty if it never did.  Both are

@@ -115,8 +115,12 @@ outcome_of(const ErrorData *edata)
 		case ERRCODE_LOCK_NOT_AVAILABLE:
 			return JOB_TIMED_OUT;
 		default:
-			return JOB_FAILED;
+			break;
 	}
+	/* no policy has said no: there was no memory, or the like */
+	if (ERRCODE_TO_CATEGORY(edata->sqlerrcode) == ERRCODE_INSUFFICIENT_RESOURCES)
+		return JOB_BUSY;
+	return JOB_FAILED;
 }
 
 /*

@@ -620,6 +620,11 @@ do_chores(Instant now)
 {
 	save_position(now, false);
 	expire_transactions(now);
+	if (jwt_config_retry(now))
+	{
+		programs_reload();
+		courier_server_reload();
+	}
 	if (ms_since(hub.maintained_at, now) >= MAINTENANCE_INTERVAL_MS &&
 		!RecoveryInProgress())
 	{

@@ -44,7 +44,8 @@ typedef enum JobKind
 typedef enum JobOutcome
 {
 	JOB_DONE = 0,
-	JOB_BUSY = 1,				/* too many jobs wait: ask again later */
+	JOB_BUSY = 1,				/* too many jobs wait, or the server lacks
+								 * memory: ask again later */
 	JOB_UNAVAILABLE = 2,		/* no executor, no database, no extension, or
 								 * a standby was asked to write */
 	JOB_TIMED_OUT = 3,			/* statement or lock timeout */

@@ -40,6 +40,7 @@
 #include "exec/job_session.h"
 #include "exec/plan_watch.h"
 #include "guc.h"
+#include "instant.h"
 #include "served_database.h"
 #include "sql_version.h"
 
@@ -86,14 +87,21 @@ static const struct
 static Oid	login_role;
 static char *settings_at_start[lengthof(compared_settings)];
 static TimeoutId last_chance;
+static Instant last_chance_at;	/* when it is really over */
 static volatile sig_atomic_t out_of_time = false;
 
 /*
  * Signal handler of the last timeout: end the process at the next opportunity.
+ *
+ * The server's timeouts go by the wall clock, which may have been set forward.
+ * Then the job is cancelled, but has had no chance yet to heed that; the hub's
+ * own deadline is left for one that never does.
  */
 static void
 end_process(void)
 {
+	if (instant_now() < last_chance_at)
+		return;
 	out_of_time = true;
 	ProcDiePending = true;
 	InterruptPending = true;
@@ -310,6 +318,7 @@ session_begin_job(int timeout_ms)
 	/* whoever asked before meant an earlier job */
 	QueryCancelPending = false;
 	QueryCancelHoldoffCount = 0;
+	last_chance_at = ms_after(instant_now(), (int64) timeout_ms + LAST_CHANCE_MS);
 	enable_timeout_after(STATEMENT_TIMEOUT, timeout_ms);
 	enable_timeout_after(last_chance, Min(timeout_ms, INT_MAX - LAST_CHANCE_MS) + LAST_CHANCE_MS);
 }

@@ -44,6 +44,7 @@ ifneq ($(wildcard $(PGXS)),)
 
 include $(PGXS)
 include bench/bench.mk
+include test/preload/preload.mk
 
 # PGXS knows no header dependencies on this platform.
 $(OBJS) $(GATEWAY_OBJS) $(COURIER_OBJS): $(HDRS) Makefile

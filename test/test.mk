@@ -57,6 +57,7 @@ test-build: test-packages
 	@$(MAKE) --no-print-directory installed
 	@$(MAKE) --no-print-directory $(BUILD_JOBS) -C test/unit PG_CONFIG='$(PG_CONFIG)' all programs
 	@$(MAKE) --no-print-directory -s -j2 -C test/fuzz PG_CONFIG='$(PG_CONFIG)'
+	@$(MAKE) --no-print-directory preloads
 
 # Install what differs from what is installed; those who may not write there
 # are told the command.

@@ -12,6 +12,9 @@
 #
 # cluster_alive() is the question of reliability.md: after whatever a test did
 # to the gateway, the postmaster is the same and no crash restart is logged.
+# Baseline.pm asks the other one, whether anything leaked.
+#
+# No token, key or secret may be in a log, whatever is tested: LogSecrets.pm.
 #
 #-------------------------------------------------------------------------
 package RealtimeServer;
@@ -24,6 +27,7 @@ use Exporter 'import';
 use IO::Socket::INET;
 use JSON::PP;
 use JwtKey;
+use LogSecrets;
 use POSIX ();
 use IPC::Run ();
 use PostgreSQL::Test::Cluster;
@@ -91,6 +95,7 @@ max_wal_size = 4GB
 log_statement = none
 CONF
 	$node->append_conf('postgresql.conf', $conf . ($params{conf} // ''));
+	LogSecrets::register($jwt_secret, ($params{conf} // '') =~ /^realtime\.jwt_secret = '(.*)'$/mg);
 	return $self;
 }
 
@@ -334,7 +339,8 @@ sub crash_restarts
 	return $count;
 }
 
-# Test that the cluster never noticed: same postmaster, no process killed.
+# Test that the cluster never noticed: same postmaster, no process killed.  And
+# that nobody can read a token or a secret where it shows what it does.
 sub cluster_alive
 {
 	my ($self, $what) = @_;
@@ -346,6 +352,9 @@ sub cluster_alive
 		is($self->sql('SELECT pg_postmaster_start_time()'), $self->{started},
 			'the postmaster is the same');
 		is(join("\n", @lines), '', 'no process was killed or restarted');
+		is(join("\n", LogSecrets::found_in($self->sql(<<'SQL'))), '', 'no token or secret is shown');
+SELECT to_jsonb(a) FROM pg_stat_activity a WHERE a.pid <> pg_backend_pid()
+SQL
 	};
 }
 
@@ -356,6 +365,7 @@ sub reconfigure
 
 	for my $name (sort keys %settings)
 	{
+		LogSecrets::register($settings{$name}) if $name eq 'realtime.jwt_secret';
 		$self->sql("ALTER SYSTEM SET $name = " . ($settings{$name} =~ /^-?\d+$/
 				? $settings{$name} : "'$settings{$name}'"));
 	}

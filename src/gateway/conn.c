@@ -48,7 +48,8 @@
 #define CLOSE_GRACE_MS 2000		/* for the peer to take our last bytes */
 #define IOV_MAX_RUNS 64			/* runs per system call */
 
-static uint32 nconns;
+static uint32 nsockets;			/* of connections that are not freed */
+static uint32 nclosed;			/* those of CLOSED ones among them */
 static Conn *dirty;				/* to be flushed in this turn */
 static Conn **dirty_tail = &dirty;
 static Conn *reaped;			/* to be looked at before the sleep */
@@ -134,7 +135,7 @@ set_socket(Conn *conn, int fd, WatchReady ready, uint32 events)
 	conn->watch.ready = ready;
 	if (loop_add(&conn->watch, events))
 	{
-		nconns++;
+		nsockets++;
 		return true;
 	}
 	conn->watch.fd = -1;
@@ -151,7 +152,7 @@ unset_socket(Conn *conn)
 
 	loop_remove(&conn->watch);
 	conn->watch.fd = -1;
-	nconns--;
+	nsockets--;
 	return fd;
 }
 
@@ -171,12 +172,21 @@ conn_open(int fd, WatchReady ready)
 }
 
 /*
- * All that hold a descriptor.
+ * All that have not been given up.
  */
 uint32
 conn_count(void)
 {
-	return nconns;
+	return nsockets - nclosed;
+}
+
+/*
+ * All whose descriptors are about to be free.
+ */
+uint32
+conn_closed_count(void)
+{
+	return nclosed;
 }
 
 /*
@@ -303,6 +313,8 @@ conn_abort(Conn *conn)
 	if (conn->state == CONN_CLOSED)
 		return;
 	set_state(conn, CONN_CLOSED);
+	if (!conn_is_polled(conn))
+		nclosed++;
 	timer_stop(&conn->timer);
 	drop_queue(conn);
 	reap_later(conn);
@@ -741,6 +753,20 @@ conn_close_all(int code, const char *reason)
 }
 
 /*
+ * The list of those whose request is waited for is in the order of time.
+ */
+bool
+conn_make_room(void)
+{
+	Timer	   *oldest = timer_first(TIMER_REQUEST);
+
+	if (oldest == NULL)
+		return false;
+	conn_abort(owner(oldest));
+	return true;
+}
+
+/*
  * Look at the sockets that do not keep up: close those whose oldest queued
  * frame has waited too long, have the others judged.
  */
@@ -805,8 +831,10 @@ conn_deadline(void)
 static void
 close_socket(Conn *conn)
 {
-	if (!conn_is_polled(conn))
-		close(unset_socket(conn));
+	if (conn_is_polled(conn))
+		return;
+	nclosed--;
+	close(unset_socket(conn));
 }
 
 /*

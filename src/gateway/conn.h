@@ -120,8 +120,12 @@ extern bool conn_take_socket(Conn *to, Conn *from) RT_MUSTCHECK;
  */
 extern int	conn_release(Conn *conn) RT_MUSTCHECK;
 
-/* Connections that are not yet freed, and those that are OPEN. */
+/*
+ * Connections with a socket that are not CLOSED; those that are, until the turn
+ * ends; and those that are OPEN.
+ */
 extern uint32 conn_count(void);
+extern uint32 conn_closed_count(void);
 extern uint32 conn_open_count(void);
 
 /* Walk those that are OPEN, in any order; NULL at the end. */
@@ -162,6 +166,12 @@ extern void conn_finish(Conn *conn);
 
 /* Give up at once: the peer is gone, or is not worth waiting for. */
 extern void conn_abort(Conn *conn);
+
+/*
+ * Give up the one that has been waited for longest, of those whose next request
+ * is not there; false if there is none.
+ */
+extern bool conn_make_room(void);
 
 /* conn_close() for all, e.g. when messages were lost. */
 extern void conn_close_all(int code, const char *reason);

@@ -11,10 +11,14 @@
  * Socket options that clients need are set on the listening socket: Linux
  * hands them down to accepted ones, which saves a system call for each.
  *
- * When there is no descriptor left for a client, accepting pauses: a pending
- * connection keeps epoll awake, and trying again at once would spin.  One is
- * answered with a close, by means of a descriptor held in reserve, so that its
- * client knows.
+ * Connections that say nothing cost whoever makes them nothing, so they must not
+ * keep others out.  When there is no room for a client, the one whose request
+ * has been waited for longest goes: who means it has sent his by then.
+ *
+ * When there is no descriptor left for a client, and none to be had that way,
+ * accepting pauses: a pending connection keeps epoll awake, and trying again at
+ * once would spin.  One is answered with a close, by means of a descriptor held
+ * in reserve, so that its client knows.
  *
  * src/gateway/listener.c
  *
@@ -98,16 +102,39 @@ pause_accepting(int listen_fd)
 }
 
 /*
- * Take over a client.  Some connections past the limit are kept to be told so
- * when they ask for an upgrade; /healthz is answered to them, too.  Who polls has
- * up to two at a time.
+ * Have the connection go that has waited longest for its request; false if all
+ * have said what they want.
+ */
+static bool
+make_room(void)
+{
+	if (!conn_make_room())
+		return false;
+	STAT_INC(BUS_STAT_REFUSED);
+	return true;
+}
+
+/*
+ * Is there room for one more, or can it be made?  Some connections past the limit
+ * are kept to be told so when they ask for an upgrade; /healthz is answered to
+ * them, too.  Who polls has up to two at a time.
+ */
+static bool
+has_room(void)
+{
+	return conn_count() < gw_settings.max_connections + polling_count() + OVER_LIMIT_MAX ||
+		make_room();
+}
+
+/*
+ * Take over a client.
  */
 Conn *
 listener_take(int fd)
 {
 	Conn	   *conn = NULL;
 
-	if (conn_count() < gw_settings.max_connections + polling_count() + OVER_LIMIT_MAX)
+	if (has_room())
 		conn = conn_open(fd, conn_input_ready);
 	if (conn == NULL)
 	{
@@ -138,7 +165,13 @@ listener_ready(Watch *watch, uint32 events)
 		}
 		else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
 		{
-			pause_accepting(watch->fd);
+			/*
+			 * That is said even if nobody waits any more: who does is told of
+			 * in the next turn, and what is closed leaves its descriptor when
+			 * this one ends.
+			 */
+			if (i == 0 && conn_closed_count() == 0 && !make_room())
+				pause_accepting(watch->fd);
 			return;
 		}
 		else if (errno == EAGAIN || errno == EWOULDBLOCK)

@@ -185,6 +185,10 @@ BEGIN
 		status := 201;
 		body := jsonb_build_object('messageId', id);
 	END IF;
+EXCEPTION WHEN program_limit_exceeded THEN
+	-- what has passed the gateway as text may be longer as the payload that it means
+	status := 413;
+	body := realtime.http_error(413, 'INVALID_INPUT', 'Payload size exceeds the limit');
 END
 $$;
 COMMENT ON FUNCTION realtime.http_publish(jsonb) IS 'POST /api/realtime/publish, with the rights of the server';

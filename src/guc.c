@@ -407,7 +407,7 @@ define_messages(void)
 							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomIntVariable("realtime.max_message_size",
 							"Largest payload of one message.",
-							NULL, &realtime_max_message_size, 3000, 1, 65536,
+							NULL, &realtime_max_message_size, 3000, 1, MAX_MESSAGE_SIZE_MAX,
 							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
 	DefineCustomIntVariable("realtime.spill_size",
 							"Messages of one open transaction that the hub keeps in memory.",

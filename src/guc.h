@@ -64,6 +64,7 @@ extern char *realtime_allowed_origins;
 
 /* messages and history */
 extern int	realtime_flush_interval;	/* ms */
+#define MAX_MESSAGE_SIZE_MAX 65536	/* kB */
 extern int	realtime_max_message_size;	/* kB, of one payload */
 extern int	realtime_spill_size;	/* kB of messages kept per transaction */
 extern int	realtime_retention_minutes; /* 0 = keep for ever */

@@ -19,6 +19,7 @@
 #include "utils/timestamp.h"
 #include "utils/xid8.h"
 
+#include "api/json_text.h"
 #include "api/message_row.h"
 #include "api/utf8_text.h"
 #include "guc.h"
@@ -106,20 +107,39 @@ check_name(const char *what, Slice name, size_t max, MessageFault *fault)
 }
 
 /*
- * The payload as clients receive it: JSON text, or the bytes themselves.
+ * Refuse a payload that is too long; what is known of its length is text.
  */
-static Slice
-payload_bytes(const MessageRow *row)
+static bool
+refuse_payload(MessageFault *fault, const char *length, int max)
 {
+	return refuse(fault, ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+				  psprintf("payload is too large: %s bytes", length),
+				  psprintf("realtime.max_message_size is %d kB.", max));
+}
+
+/*
+ * The payload as clients receive it: JSON text, or the bytes themselves.  False
+ * if it has more than `max` kB.
+ */
+static bool
+payload_bytes(const MessageRow *row, int max, Slice *payload, MessageFault *fault)
+{
+	size_t		max_bytes = (size_t) max * 1024;
 	StringInfoData json;
 
 	if (row->binary_payload != NULL)
-		return slice_make(VARDATA_ANY(row->binary_payload),
-						  VARSIZE_ANY_EXHDR(row->binary_payload));
-
-	initStringInfo(&json);
-	(void) JsonbToCString(&json, &row->payload->root, VARSIZE(row->payload));
-	return utf8_string(json.data, json.len);
+		*payload = slice_make(VARDATA_ANY(row->binary_payload),
+							  VARSIZE_ANY_EXHDR(row->binary_payload));
+	else
+	{
+		initStringInfo(&json);
+		if (!json_text_append(&json, row->payload, max_bytes))
+			return refuse_payload(fault, psprintf("more than %zu", max_bytes), max);
+		*payload = utf8_string(json.data, json.len);
+	}
+	if (payload->len > max_bytes)
+		return refuse_payload(fault, psprintf("%zu", payload->len), max);
+	return true;
 }
 
 /*
@@ -148,10 +168,10 @@ message_flags(const MessageRow *row)
 }
 
 /*
- * Turn a row into a message, however large.
+ * Turn a row into a message whose payload has at most `max` kB.
  */
-bool
-message_from_stored_row(const MessageRow *row, WalMessage *msg, MessageFault *fault)
+static bool
+make_message(const MessageRow *row, int max, WalMessage *msg, MessageFault *fault)
 {
 	if (!check_present(row, fault))
 		return false;
@@ -171,8 +191,7 @@ message_from_stored_row(const MessageRow *row, WalMessage *msg, MessageFault *fa
 		!check_name("event", msg->event, EVENT_MAX_BYTES, fault))
 		return false;
 
-	msg->payload = payload_bytes(row);
-	return true;
+	return payload_bytes(row, max, &msg->payload, fault);
 }
 
 /*
@@ -181,15 +200,16 @@ message_from_stored_row(const MessageRow *row, WalMessage *msg, MessageFault *fa
 bool
 message_from_row(const MessageRow *row, WalMessage *msg, MessageFault *fault)
 {
-	size_t		max_payload = (size_t) realtime_max_message_size * 1024;
+	return make_message(row, realtime_max_message_size, msg, fault);
+}
 
-	if (!message_from_stored_row(row, msg, fault))
-		return false;
-	if (msg->payload.len > max_payload)
-		return refuse(fault, ERRCODE_PROGRAM_LIMIT_EXCEEDED,
-					  psprintf("payload is too large: %zu bytes", msg->payload.len),
-					  psprintf("realtime.max_message_size is %d kB.", realtime_max_message_size));
-	return true;
+/*
+ * The same for one that may be as large as any setting lets it be.
+ */
+bool
+message_from_stored_row(const MessageRow *row, WalMessage *msg, MessageFault *fault)
+{
+	return make_message(row, MAX_MESSAGE_SIZE_MAX, msg, fault);
 }
 
 /*

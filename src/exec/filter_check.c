@@ -33,6 +33,9 @@
 #include "exec/filter_check.h"
 #include "pg_compat.h"
 
+/* Bytes that the text of a value may be longer than twice what was sent. */
+#define VALUE_GROWTH_MAX 1024
+
 /*
  * Find a column that a role may read.
  */
@@ -244,10 +247,11 @@ check_operator(Form_pg_attribute attribute, const FilterCondition *condition)
 }
 
 /*
- * A value as it stands in a change; in the current memory context.
+ * A value as it stands in a change; in the current memory context.  `sent` is what
+ * the client has written: 1e131071 would be 131,072 digits.
  */
 static Slice
-canonical_text(Oid type, Datum datum)
+canonical_text(Oid type, Datum datum, Slice sent)
 {
 	ValueEncoder encoder;
 	ChangeValue value;
@@ -262,6 +266,13 @@ canonical_text(Oid type, Datum datum)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
 				 errmsg("a value of a filter has no text")));
+	}
+	if (text.len > 2 * sent.len + VALUE_GROWTH_MAX)
+	{
+		bytes_free(&text);
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("a value of a filter is too long")));
 	}
 	result = slice_make(palloc(Max(text.len, 1)), text.len);
 	if (text.len > 0)
@@ -285,7 +296,8 @@ make_canonical(FilterCondition *condition, const ConditionQuery *query)
 		operands[i] = condition->operands[i];
 		if (operands[i].is_null)
 			continue;
-		operands[i].text = canonical_text(query->types[n], query->values[n]);
+		operands[i].text = canonical_text(query->types[n], query->values[n],
+										  condition->operands[i].text);
 		n++;
 	}
 	value_settings_leave(level);

@@ -19,12 +19,13 @@ use IPC::Open2;
 use JSON::PP;
 use RealtimeServer;
 
-# Start one; with (key => file, cert => file) it speaks TLS.
+# Start one; with (key => file, cert => file) it speaks TLS, with tls => 'TLSv1.1' that
+# version alone.
 sub start
 {
 	my ($class, %params) = @_;
 	my $pid = open2(my $out, my $in, 'node', dirname(__FILE__) . '/webhook-receiver.mjs',
-		grep { defined } @params{qw(key cert)});
+		grep { defined } @params{qw(key cert tls)});
 	my $port = <$out> // croak 'the receiver does not start';
 
 	chomp $port;

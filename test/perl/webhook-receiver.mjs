@@ -8,6 +8,9 @@
 //	/flaky/N/...		500 to the first N requests of each message, then 200
 //	/busy/S/...			429 with Retry-After: S to the first request of each message
 //	/redirect/...		302 to /ok/redirected
+//	/to/URL				307 to that URL, which is percent-encoded
+//	/again/...			301 to itself
+//	/bomb/...			200, and a gigabyte of zeros in gzip
 //	/slow/MS/...		200 after that many milliseconds
 //	/hang/...			no answer
 //	/close/...			the connection is closed
@@ -24,8 +27,9 @@
 import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
+import { gzipSync } from 'node:zlib';
 
-const [, , keyFile, certFile] = process.argv;
+const [, , keyFile, certFile, tlsVersion] = process.argv;
 const requests = [];
 const counts = new Map();			// path and message id -> requests
 let total = 0;
@@ -60,6 +64,12 @@ const misbehave = {
 	},
 };
 
+// A gigabyte of zeros in gzip, a megabyte.
+let packed;
+function bomb() {
+	return packed ??= Buffer.concat(Array(64).fill(gzipSync(Buffer.alloc(16 * 1024 * 1024))));
+}
+
 const questions = {
 	'/requests': () => requests,
 	'/brief': () => brief = true,
@@ -81,6 +91,9 @@ function act(path, seen, response) {
 	else if (what === 'flaky') answer(response, seen <= Number(argument) ? 500 : 200);
 	else if (what === 'busy') answer(response, seen > 1 ? 200 : 429, { 'Retry-After': argument });
 	else if (what === 'redirect') answer(response, 302, { Location: '/ok/redirected' });
+	else if (what === 'to') answer(response, 307, { Location: decodeURIComponent(argument) });
+	else if (what === 'again') answer(response, 301, { Location: path });
+	else if (what === 'bomb') response.writeHead(200, { 'Content-Encoding': 'gzip' }).end(bomb());
 	else if (what === 'slow') setTimeout(() => answer(response, 200), Number(argument));
 	else answer(response, 200);
 }
@@ -115,6 +128,8 @@ function take(request, response) {
 }
 
 const options = keyFile ? { key: readFileSync(keyFile), cert: readFileSync(certFile) } : {};
+// An old version of TLS, and no other, for which OpenSSL has to lower its standards.
+if (tlsVersion) Object.assign(options, { minVersion: tlsVersion, maxVersion: tlsVersion, ciphers: 'DEFAULT@SECLEVEL=0' });
 const server = (keyFile ? https : http).createServer(options, take);
 
 server.keepAliveTimeout = 60000;

@@ -20,13 +20,11 @@
  */
 #include "postgres.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "miscadmin.h"
-#include "storage/fd.h"
 
+#include "config_file.h"
 #include "guc.h"
 #include "instant.h"
 #include "jwt_config.h"
@@ -40,14 +38,6 @@
 #define KID_SHOWN 64			/* bytes of a kid that a log line shows */
 #define RETRY_MS 1000
 
-/* Why something cannot be used. */
-typedef struct Problem
-{
-	char		reason[256];
-	const char *hint;			/* NULL = none */
-	bool		passes;			/* by itself: the server lacks something */
-} Problem;
-
 /* What jwt_config_load() found good, each followed by a NUL in its memory. */
 static Bytes secret;
 static Bytes key_set;
@@ -56,112 +46,21 @@ static bool to_be_retried = false;	/* it lacked something to find both */
 static Instant loaded_at;
 
 /*
- * The verdict "no", with its reason.
- */
-static bool
-pg_attribute_printf(3, 4)
-refuse(Problem *problem, const char *hint, const char *fmt,...)
-{
-	va_list		args;
-
-	va_start(args, fmt);
-	vsnprintf(problem->reason, sizeof(problem->reason), fmt, args);
-	va_end(args);
-	problem->hint = hint;
-	problem->passes = false;
-	return false;
-}
-
-/*
- * The same for an error number, which may be one of those that pass.
- */
-static bool
-refuse_errno(Problem *problem, int error)
-{
-	(void) refuse(problem, NULL, "%s", error == ENOMEM ? "out of memory" : strerror(error));
-	problem->passes = error == ENOMEM || error == EMFILE || error == ENFILE;
-	return false;
-}
-
-/*
- * May others than the server read this file?  The rule is that of
- * ssl_key_file: 0600 or less, or root's and 0640 or less.
- */
-static bool
-is_private(const struct stat *st)
-{
-	if (st->st_uid == geteuid())
-		return (st->st_mode & (S_IRWXG | S_IRWXO)) == 0;
-	return st->st_uid == 0 && (st->st_mode & (S_IWGRP | S_IXGRP | S_IRWXO)) == 0;
-}
-
-/*
- * Append what an open file holds, at most `max` bytes.
- */
-static bool
-read_open_file(int fd, size_t max, Bytes *content, Problem *problem)
-{
-	char		buf[8192];
-	ssize_t		n;
-
-	while ((n = read(fd, buf, sizeof(buf))) != 0)
-	{
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return refuse_errno(problem, errno);
-		if (n > max - content->len)
-			return refuse(problem, NULL, "it has more than %zu bytes", max);
-		if (!bytes_append(content, buf, n))
-			return refuse_errno(problem, ENOMEM);
-	}
-	return true;
-}
-
-/*
- * Append what a file holds, at most `max` bytes.
- */
-static bool
-read_file(const char *path, bool must_be_private, size_t max, Bytes *content, Problem *problem)
-{
-	struct stat st;
-	bool		good;
-
-	/* nobody may make us wait, say with a pipe */
-	int			fd = BasicOpenFile(path, O_RDONLY | O_NONBLOCK | PG_BINARY);
-
-	if (fd < 0)
-		return refuse_errno(problem, errno);
-	if (fstat(fd, &st) < 0)
-		good = refuse_errno(problem, errno);
-	else if (!S_ISREG(st.st_mode))
-		good = refuse(problem, NULL, "it is not a regular file");
-	else if (must_be_private && !is_private(&st))
-		good = refuse(problem,
-					  "It must belong to the user of the server and have mode 0600 or less, or to root and have mode 0640 or less.",
-					  "others than the server may read it, or replace it");
-	else
-		good = read_open_file(fd, max, content, problem);
-	close(fd);
-	return good;
-}
-
-/*
  * Read a file that holds a secret, and nothing else but a line end.
  */
 static bool
-read_secret_file(const char *path, Bytes *content, Problem *problem)
+read_secret_file(const char *path, Bytes *content, ConfigProblem *problem)
 {
-	if (!read_file(path, true, MAX_SECRET_FILE, content, problem))
+	if (!config_file_read(path, true, MAX_SECRET_FILE, content, problem))
 		return false;
 	while (content->len > 0 &&
 		   (content->data[content->len - 1] == '\n' || content->data[content->len - 1] == '\r'))
 		content->len--;
 	if (content->len > 0 && memchr(content->data, '\0', content->len))
-		return refuse(problem, "The secret is text, like that of openssl rand -base64 48.",
+		return config_refuse(problem, "The secret is text, like that of openssl rand -base64 48.",
 					  "it has a zero byte");
 	if (content->len < JWT_MIN_SECRET)
-		return refuse(problem, "A good secret is what openssl rand -base64 48 prints.",
+		return config_refuse(problem, "A good secret is what openssl rand -base64 48 prints.",
 					  "it has fewer than %d bytes", JWT_MIN_SECRET);
 	return true;
 }
@@ -179,12 +78,12 @@ secret_path(void)
  * Find the secret.
  */
 static bool
-find_secret(Bytes *content, Problem *problem)
+find_secret(Bytes *content, ConfigProblem *problem)
 {
 	if (*realtime_jwt_secret == '\0')
 		return read_secret_file(secret_path(), content, problem);
 	return bytes_append_cstr(content, realtime_jwt_secret) ||
-		refuse_errno(problem, ENOMEM);
+		config_refuse_errno(problem, ENOMEM);
 }
 
 /*
@@ -212,7 +111,7 @@ create_secret(void)
  * function.
  */
 static void
-report_no_secret(int elevel, const Problem *problem)
+report_no_secret(int elevel, const ConfigProblem *problem)
 {
 	ereport(elevel,
 			(errcode(ERRCODE_CONFIG_FILE_ERROR),
@@ -231,7 +130,7 @@ jwt_config_start(void)
 {
 	static bool started = false;
 	int			fd = secret_file_open(GENERATED_FILE);
-	Problem		problem;
+	ConfigProblem problem;
 	Bytes		content;
 
 	if (fd < 0)
@@ -272,7 +171,7 @@ replace_value(Bytes *value, Slice content)
  */
 static void
 take_problem(const char *what, const char *setting, const char *path, bool has_former,
-			 const Problem *problem)
+			 const ConfigProblem *problem)
 {
 	to_be_retried = to_be_retried || problem->passes;
 	ereport(LOG,
@@ -305,7 +204,7 @@ log_skipped(Slice kid, const char *why, void *arg)
  * Is this a key set with a key that can be used, or with none at all?
  */
 static bool
-check_key_set(Slice json, Problem *problem)
+check_key_set(Slice json, ConfigProblem *problem)
 {
 	JwtKeys    *keys = jwt_keys_create();
 	const char *error;
@@ -313,14 +212,14 @@ check_key_set(Slice json, Problem *problem)
 	int			added;
 
 	if (keys == NULL)
-		return refuse_errno(problem, ENOMEM);
+		return config_refuse_errno(problem, ENOMEM);
 	added = jwt_keys_add_jwks(keys, json, log_skipped, &skipped, &error);
 	jwt_keys_free(keys);
 	if (added < 0)
-		return refuse(problem, "A JSON Web Key Set looks like {\"keys\":[{\"kty\":\"EC\", ...}]}.",
+		return config_refuse(problem, "A JSON Web Key Set looks like {\"keys\":[{\"kty\":\"EC\", ...}]}.",
 					  "it is no key set: %s", error);
 	if (added == 0 && skipped > 0)
-		return refuse(problem, "Each key needs a kid and one of the types RSA, EC, OKP and oct.",
+		return config_refuse(problem, "Each key needs a kid and one of the types RSA, EC, OKP and oct.",
 					  "none of its keys can be used");
 	return true;
 }
@@ -333,7 +232,7 @@ load_key_set(void)
 {
 	const char *path = *realtime_jwt_jwks == '{' ? NULL : realtime_jwt_jwks;
 	Bytes		content;
-	Problem		problem;
+	ConfigProblem problem;
 	bool		good;
 
 	if (*realtime_jwt_jwks == '\0')
@@ -343,13 +242,13 @@ load_key_set(void)
 	}
 	bytes_init(&content);
 	if (path)
-		good = read_file(path, false, JWT_MAX_JWKS, &content, &problem);
+		good = config_file_read(path, false, JWT_MAX_JWKS, &content, &problem);
 	else
 		good = bytes_append_cstr(&content, realtime_jwt_jwks) ||
-			refuse_errno(&problem, ENOMEM);
+			config_refuse_errno(&problem, ENOMEM);
 	good = good && check_key_set(bytes_slice(&content), &problem);
 	if (good && !replace_value(&key_set, bytes_slice(&content)))
-		good = refuse_errno(&problem, ENOMEM);
+		good = config_refuse_errno(&problem, ENOMEM);
 	if (!good)
 		take_problem("key set", "realtime.jwt_jwks", path, key_set.len > 0, &problem);
 	bytes_free(&content);
@@ -363,13 +262,13 @@ load_secret(void)
 {
 	const char *path = *realtime_jwt_secret != '\0' ? NULL : secret_path();
 	Bytes		content;
-	Problem		problem;
+	ConfigProblem problem;
 	bool		good;
 
 	bytes_init(&content);
 	good = find_secret(&content, &problem);
 	if (good && !replace_value(&secret, bytes_slice(&content)))
-		good = refuse_errno(&problem, ENOMEM);
+		good = config_refuse_errno(&problem, ENOMEM);
 	if (!good)
 		take_problem("secret", "realtime.jwt_secret", path, secret.len > 0, &problem);
 	bytes_free(&content);
@@ -424,7 +323,7 @@ Slice
 jwt_config_signing_secret(void)
 {
 	Bytes		content;
-	Problem		problem;
+	ConfigProblem problem;
 	Slice		result;
 	bool		good;
 

@@ -36,7 +36,7 @@ PG_CPPFLAGS = -Isrc -D'REALTIME_VERSION="$(EXTVERSION)"'
 # PostgreSQL 15 does not mark its exports by itself yet.
 PG_CFLAGS = $(WARNINGS) -fvisibility=hidden \
 	-D'PGDLLEXPORT=__attribute__((visibility("default")))'
-SHLIB_LINK = -lcrypto
+SHLIB_LINK = -lssl -lcrypto
 
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 
@@ -54,7 +54,7 @@ FRONTEND_CFLAGS = $(CFLAGS) -D_GNU_SOURCE -DFRONTEND -Isrc \
 	-I$(includedir_server)
 # Debian keeps the static libraries in pkglibdir, a source build in libdir.
 FRONTEND_LIBS = $(foreach lib,libpgcommon.a libpgport.a, \
-	$(firstword $(wildcard $(pkglibdir)/$(lib) $(libdir)/$(lib)))) -lcrypto -lm
+	$(firstword $(wildcard $(pkglibdir)/$(lib) $(libdir)/$(lib)))) -lssl -lcrypto -lm
 
 build/frontend/%.o: src/%.c
 	@mkdir -p $(@D)

@@ -30,6 +30,10 @@ char	   *realtime_listen_addresses;
 int			realtime_port;
 int			realtime_gateways;
 char	   *realtime_allowed_origins;
+bool		realtime_ssl;
+char	   *realtime_ssl_cert_file;
+char	   *realtime_ssl_key_file;
+char	   *realtime_ssl_ca_file;
 int			realtime_flush_interval;
 int			realtime_max_message_size;
 int			realtime_spill_size;
@@ -399,6 +403,31 @@ define_serving(void)
 }
 
 static void
+define_tls(void)
+{
+	DefineCustomBoolVariable("realtime.ssl",
+							 "Have clients connect by TLS: https and wss.",
+							 "Those that are connected already stay as they are.",
+							 &realtime_ssl, false,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("realtime.ssl_cert_file",
+							   "File with the certificate that clients are shown, and those that lead to its root.",
+							   "Without one it is that of ssl_cert_file.",
+							   &realtime_ssl_cert_file, "",
+							   PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("realtime.ssl_key_file",
+							   "File with the key of realtime.ssl_cert_file, readable by the server alone.",
+							   "Without one it is that of ssl_key_file.",
+							   &realtime_ssl_key_file, "",
+							   PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("realtime.ssl_ca_file",
+							   "File with the certificates that sign those of clients.",
+							   "Without one clients need no certificate.",
+							   &realtime_ssl_ca_file, "",
+							   PGC_SIGHUP, 0, NULL, NULL, NULL);
+}
+
+static void
 define_messages(void)
 {
 	DefineCustomIntVariable("realtime.flush_interval",
@@ -740,6 +769,7 @@ void
 guc_define(void)
 {
 	define_serving();
+	define_tls();
 	define_messages();
 	define_tokens();
 	define_authorization();

@@ -61,6 +61,11 @@ extern char *realtime_listen_addresses;
 extern int	realtime_port;
 extern int	realtime_gateways;
 extern char *realtime_allowed_origins;
+extern bool realtime_ssl;
+extern char *realtime_ssl_cert_file;	/* empty: the server's own, and its
+										 * key */
+extern char *realtime_ssl_key_file;
+extern char *realtime_ssl_ca_file;	/* empty: clients need no certificate */
 
 /* messages and history */
 extern int	realtime_flush_interval;	/* ms */

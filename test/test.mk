@@ -109,7 +109,7 @@ INDENT_FILES = $(wildcard src/*.[ch] src/*/*.[ch] test/unit/*.[ch] test/fuzz/*.[
 
 build/typedefs.list: $(INDENT_FILES)
 	@mkdir -p $(@D)
-	@{ printf '%s;\n' size_t ssize_t pid_t time_t bool BIGNUM EVP_PKEY OSSL_PARAM CURL CURLM CURLcode CURLINFO; grep -rhoE '^\}[[:space:]]*[A-Za-z_]\w*;' $(includedir_server) src test bench; \
+	@{ printf '%s;\n' size_t ssize_t pid_t time_t bool BIGNUM BIO SSL SSL_CTX X509 X509_STORE EVP_PKEY OSSL_PARAM CURL CURLM CURLcode CURLINFO; grep -rhoE '^\}[[:space:]]*[A-Za-z_]\w*;' $(includedir_server) src test bench; \
 		grep -rhoE '^typedef [^(){};]*[^A-Za-z_(){};]\w+;' $(includedir_server) src test bench; } \
 		| sed -E 's/.*[^A-Za-z0-9_]([A-Za-z_][A-Za-z0-9_]*);/\1/; s/^\}//; s/;$$//' | sort -u >$@
 

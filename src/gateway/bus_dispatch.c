@@ -30,6 +30,7 @@
 #include "gateway/listener.h"
 #include "gateway/place.h"
 #include "gateway/presence_topics.h"
+#include "gateway/tls_accept.h"
 #include "gateway/tracking.h"
 #include "program/bus_jobs.h"
 #include "program/bus_link.h"
@@ -57,6 +58,7 @@ take_config(Slice body)
 	fanout_settle();
 	place_set_epoch(hello.epoch);
 	access_settings_changed();
+	tls_settings_changed();
 	if (!configured)
 		life_silence_stderr();
 	configured = true;

@@ -42,6 +42,7 @@
 #include "gateway/polling.h"
 #include "gateway/protocol.h"
 #include "gateway/publishers.h"
+#include "gateway/relay.h"
 #include "gateway/request_headers.h"
 #include "proto/ws_frame.h"
 
@@ -61,6 +62,7 @@ static void
 set_state(Conn *conn, ConnState state)
 {
 	static const uint8 next[] PG_USED_FOR_ASSERTS_ONLY = {
+		[CONN_TLS] = 1 << CONN_HTTP | 1 << CONN_CLOSING | 1 << CONN_CLOSED,
 		[CONN_HTTP] = 1 << CONN_OPEN | 1 << CONN_CLOSING | 1 << CONN_CLOSED,
 		[CONN_OPEN] = 1 << CONN_CLOSING | 1 << CONN_CLOSED,
 		[CONN_CLOSING] = 1 << CONN_LINGERING | 1 << CONN_CLOSED,
@@ -119,7 +121,7 @@ conn_open_polled(void)
 	if (conn == NULL)
 		return NULL;
 	conn->watch.fd = -1;
-	conn->stream = &stream_plain;
+	stream_reset(&conn->stream);
 	conn->state = CONN_HTTP;
 	timer_start(&conn->timer, TIMER_REQUEST, loop_now);
 	return conn;
@@ -160,15 +162,40 @@ unset_socket(Conn *conn)
  * Begin with a client.
  */
 Conn *
-conn_open(int fd, WatchReady ready)
+conn_open(int fd, WatchReady ready, bool by_tls)
 {
 	Conn	   *conn = conn_open_polled();
 
-	if (conn == NULL || set_socket(conn, fd, ready, EPOLLIN))
+	if (conn == NULL)
+		return NULL;
+	if (by_tls)
+		conn->state = CONN_TLS;
+	if (set_socket(conn, fd, ready, EPOLLIN))
 		return conn;
 	timer_stop(&conn->timer);
 	free(conn);
 	return NULL;
+}
+
+/*
+ * Go on with the handshake when that happens.
+ */
+void
+conn_handshake_waits(Conn *conn, uint32 events)
+{
+	Assert(conn->state == CONN_TLS);
+	loop_change(&conn->watch, events);
+}
+
+/*
+ * From the handshake to requests.  The clock of the first one has run since the
+ * client has connected.
+ */
+void
+conn_handshake_done(Conn *conn)
+{
+	set_state(conn, CONN_HTTP);
+	loop_change(&conn->watch, EPOLLIN);
 }
 
 /*
@@ -251,7 +278,7 @@ static uint32
 input_events(const Conn *conn)
 {
 	if (!conn->input_paused)
-		return EPOLLIN;
+		return conn->stream.recv_wants_write ? EPOLLOUT : EPOLLIN;
 	/* who polls has to be known to be gone before there is an answer */
 	return conn->polling != NULL ? EPOLLRDHUP : 0;
 }
@@ -264,6 +291,21 @@ watch_for(Conn *conn, uint32 events)
 {
 	if (!conn_is_polled(conn))
 		loop_change(&conn->watch, events);
+}
+
+/*
+ * Read.  Once in a while TLS has to write before it can.
+ */
+ssize_t
+conn_recv(Conn *conn, char *buf, size_t len)
+{
+	bool		waited = conn->stream.recv_wants_write;
+	ssize_t		n = conn->stream.ops->recv(&conn->stream, conn->watch.fd, buf, len);
+
+	if (conn->stream.recv_wants_write != waited && conn->state <= CONN_OPEN)
+		watch_for(conn, input_events(conn) |
+				  (conn->pressure.backlog != NULL ? conn->watch.events & EPOLLOUT : 0));
+	return n;
 }
 
 /*
@@ -345,7 +387,7 @@ static void
 linger(Conn *conn)
 {
 	set_state(conn, CONN_LINGERING);
-	conn->stream->end(conn->watch.fd);
+	conn->stream.ops->end(&conn->stream, conn->watch.fd);
 	loop_change(&conn->watch, EPOLLIN);
 }
 
@@ -362,7 +404,7 @@ wait_writable(Conn *conn, uint64 written)
 	if (conn->pressure.backlog == NULL)
 	{
 		if (!backpressure_begin(&conn->pressure, conn, conn->out.bytes,
-								conn->stream->in_flight(conn->watch.fd)))
+								conn->stream.ops->in_flight(&conn->stream, conn->watch.fd)))
 			conn_abort(conn);
 	}
 	else
@@ -423,7 +465,7 @@ flush(Conn *conn)
 		struct iovec iov[IOV_MAX_RUNS];
 		int			n = out_queue_iov(&conn->out, iov, IOV_MAX_RUNS);
 		size_t		offered = 0;
-		ssize_t		sent = conn->stream->send(conn->watch.fd, iov, n);
+		ssize_t		sent = conn->stream.ops->send(&conn->stream, conn->watch.fd, iov, n);
 
 		if (sent == STREAM_BROKEN)
 		{
@@ -469,9 +511,11 @@ conn_release(Conn *conn)
 	int			fd;
 
 	Assert(conn->state == CONN_HTTP);
-	if (!conn->stream->can_hand_over || !write_all(conn))
+	if (!write_all(conn))
 		return -1;
 	fd = unset_socket(conn);
+	if (!conn->stream.ops->can_hand_over)
+		fd = relay_begin(&conn->stream, fd);
 	conn_abort(conn);
 	return fd;
 }
@@ -497,6 +541,7 @@ conn_take_socket(Conn *to, Conn *from)
 		return false;
 	}
 	to->stream = from->stream;
+	from->stream.ssl = NULL;
 	backpressure_end(&to->pressure);
 	flush_later(to);
 	return true;
@@ -781,7 +826,7 @@ check_backlogs(int64 now)
 	{
 		Conn	   *next = backpressure_next(&conn->pressure);
 
-		backpressure_measure(&conn->pressure, conn->stream->in_flight(conn->watch.fd));
+		backpressure_measure(&conn->pressure, conn->stream.ops->in_flight(&conn->stream, conn->watch.fd));
 		if (out_queue_oldest(&conn->out) + gw_settings.send_timeout <= now)
 			abort_slow(conn);
 		conn = next;
@@ -831,6 +876,7 @@ conn_deadline(void)
 static void
 close_socket(Conn *conn)
 {
+	stream_reset(&conn->stream);
 	if (conn_is_polled(conn))
 		return;
 	nclosed--;

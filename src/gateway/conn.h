@@ -30,6 +30,7 @@ struct RequestHeaders;
 
 typedef enum ConnState
 {
+	CONN_TLS,					/* handshaking; next: HTTP, CLOSING, CLOSED */
 	CONN_HTTP,					/* requests; next: OPEN, CLOSING, CLOSED */
 	CONN_OPEN,					/* frames flow; next: CLOSING, CLOSED */
 	CONN_CLOSING,				/* last bytes; next: LINGERING, CLOSED */
@@ -58,7 +59,7 @@ typedef struct Conn
 	struct Conn *next_dirty;	/* list of those to flush in this turn */
 	OutQueue	out;
 	Pressure	pressure;
-	const StreamOps *stream;
+	Stream		stream;
 	uint8		state;			/* ConnState */
 	uint8		version;		/* Dialect, of an OPEN connection */
 	bool		dirty;			/* in the list */
@@ -89,10 +90,17 @@ typedef struct Conn
 } Conn;
 
 /*
- * Take over an accepted socket; `ready` gets its events.  NULL without memory,
- * and then the descriptor is still the caller's.
+ * Take over an accepted socket; `ready` gets its events.  It is in CONN_TLS if
+ * it is to speak that, else in CONN_HTTP.  NULL without memory, and then the
+ * descriptor is still the caller's.
  */
-extern Conn *conn_open(int fd, WatchReady ready);
+extern Conn *conn_open(int fd, WatchReady ready, bool by_tls);
+
+/* The handshake waits for these events. */
+extern void conn_handshake_waits(Conn *conn, uint32 events);
+
+/* It is over: requests may come. */
+extern void conn_handshake_done(Conn *conn);
 
 /*
  * One without a socket: requests on other connections take what it has queued
@@ -115,8 +123,8 @@ extern bool conn_take_socket(Conn *to, Conn *from) RT_MUSTCHECK;
 
 /*
  * Part with the socket of an HTTP connection, which is CLOSED then: another
- * process goes on with it.  -1 if not all that is queued can be written, or what
- * carries the bytes cannot move.
+ * process goes on with it, or with one that is relayed to it.  -1 if not all that
+ * is queued can be written, or there is no relay to have.
  */
 extern int	conn_release(Conn *conn) RT_MUSTCHECK;
 
@@ -185,6 +193,12 @@ extern void conn_told(Conn *conn);
 
 /* Use another clock of OPEN connections, from now on. */
 extern void conn_set_clock(Conn *conn, TimerKind clock);
+
+/*
+ * Read what has come, at most len bytes and at least STREAM_RECV_MIN if there is
+ * so much: as the operation of its stream.
+ */
+extern ssize_t conn_recv(Conn *conn, char *buf, size_t len) RT_MUSTCHECK;
 
 /* The socket takes bytes again. */
 extern void conn_writable(Conn *conn);

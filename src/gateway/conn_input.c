@@ -20,10 +20,12 @@
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
 #include "gateway/handover.h"
+#include "gateway/http_answer.h"
 #include "gateway/http_routes.h"
 #include "gateway/polling.h"
 #include "gateway/protocol.h"
 #include "gateway/publishers.h"
+#include "gateway/tls_accept.h"
 
 #define SCRATCH_BYTES (64 * 1024)
 #define COPY_BACK_MAX (4 * 1024)	/* an own buffer up to this is copied */
@@ -194,10 +196,10 @@ grow_own(Conn *conn)
 	const RecvBuf *own = conn->input;
 	size_t		largest = (size_t) gw_settings.max_frame_size + SCRATCH_BYTES;
 
-	if (own->cap - own->len >= COPY_BACK_MAX)
+	if (own->cap - own->len >= STREAM_RECV_MIN)
 		return true;
 	return recv_buf_reserve(&conn->input,
-							Max(Min(own->cap * 2, largest), own->len + COPY_BACK_MAX));
+							Max(Min(own->cap * 2, largest), own->len + STREAM_RECV_MIN));
 }
 
 /*
@@ -270,7 +272,7 @@ read_input(Conn *conn)
 		conn_close(conn, WS_CLOSE_TRY_LATER, "out of memory");
 		return;
 	}
-	n = conn->stream->recv(conn->watch.fd, in.data + in.len, cap - in.len);
+	n = conn_recv(conn, in.data + in.len, cap - in.len);
 	if (n == STREAM_AGAIN)
 		return;
 	if (n == STREAM_EOF && conn->state == CONN_HTTP && conn->out.count > 0)
@@ -371,12 +373,48 @@ conn_input_publishes(Conn *conn)
 static void
 drain_input(Conn *conn)
 {
-	ssize_t		n = conn->stream->recv(conn->watch.fd, scratch, sizeof(scratch));
+	ssize_t		n = conn_recv(conn, scratch, sizeof(scratch));
 
-	if (n == STREAM_BROKEN || (n == STREAM_EOF && conn->state != CONN_CLOSING))
+	/* who is told no more, and has us say something first, may go */
+	if (conn->state > CONN_OPEN && conn->stream.recv_wants_write)
+		conn_abort(conn);
+	else if (n == STREAM_BROKEN || (n == STREAM_EOF && conn->state != CONN_CLOSING))
 		conn_abort(conn);
 	else if (n == STREAM_EOF)
 		loop_change(&conn->watch, conn->watch.events & ~EPOLLIN);
+}
+
+/*
+ * Go on with the handshake.  Who speaks plain HTTP gets an answer that he
+ * understands.
+ */
+static void
+handshake(Conn *conn)
+{
+	switch (tls_handshake(&conn->stream, conn->watch.fd))
+	{
+		case TLS_DONE:
+			conn_handshake_done(conn);
+			break;
+		case TLS_WANTS_READ:
+			conn_handshake_waits(conn, EPOLLIN);
+			break;
+		case TLS_WANTS_WRITE:
+			conn_handshake_waits(conn, EPOLLOUT);
+			break;
+		case TLS_NEXT_TURN:
+			break;
+		case TLS_IS_HTTP:
+			conn_handshake_done(conn);
+			http_refuse(conn, 400, "this port speaks TLS: use https or wss", NULL);
+			break;
+		case TLS_REFUSED:
+			conn_finish(conn);
+			break;
+		case TLS_GONE:
+			conn_abort(conn);
+			break;
+	}
 }
 
 /*
@@ -387,8 +425,17 @@ conn_input_ready(Watch *watch, uint32 events)
 {
 	Conn	   *conn = (Conn *) watch;
 
+	if (conn->state == CONN_TLS)
+	{
+		handshake(conn);
+		return;
+	}
 	if (events & EPOLLOUT)
+	{
 		conn_writable(conn);
+		if (conn->stream.recv_wants_write)
+			events |= EPOLLIN;
+	}
 	if ((events & ~EPOLLOUT) == 0 || conn->state == CONN_CLOSED)
 		return;
 	if (conn->input_paused)

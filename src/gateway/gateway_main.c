@@ -39,7 +39,9 @@
 #include "gateway/presence.h"
 #include "gateway/presence_topics.h"
 #include "gateway/publishers.h"
+#include "gateway/relay.h"
 #include "gateway/stores.h"
+#include "gateway/tls_accept.h"
 #include "gateway/topics.h"
 #include "program/bus_link.h"
 #include "program/life.h"
@@ -89,6 +91,7 @@ next_deadline(void)
 {
 	int64		deadline = Min(conn_deadline(), listener_deadline());
 
+	deadline = Min(deadline, relay_deadline());
 	deadline = Min(deadline, gw_stats_deadline());
 	deadline = Min(deadline, audience_deadline());
 	deadline = Min(deadline, hub_report_deadline());
@@ -138,6 +141,7 @@ turn(void)
 	check_shutdown();
 	listener_run_timers(loop_now);
 	conn_run_timers(loop_now);
+	relay_run_timers(loop_now);
 	polling_run();
 	access_run_expiry();
 	agent_channels_run_timers(loop_now);
@@ -154,10 +158,12 @@ turn(void)
 	presence_topics_tell(loop_now);
 	conn_flush_all();
 	conn_reap();
+	relay_reap();
 	topics_flush_interest();
 	presence_flush();
 	measure_end_turn();
 	limits_turn(loop_now);
+	tls_end_turn();
 	audience_report(loop_now);
 	gw_stats_report(loop_now);
 	bus_link_flush();
@@ -191,7 +197,7 @@ main(int argc, char **argv)
 		bus_link_flush();
 		return 1;
 	}
-	while (loop_now < end_at && !(end_at != LOOP_NEVER && conn_count() == 0))
+	while (loop_now < end_at && !(end_at != LOOP_NEVER && conn_count() + relay_count() == 0))
 		turn();
 	return bus_lost ? 1 : 0;
 }

@@ -97,6 +97,10 @@ static const struct
 	{"jwt_audience", &gw_settings.jwt_audience},
 	{"jwt_issuer", &gw_settings.jwt_issuer},
 	{"agent_channels", &gw_settings.agent_channels},
+	{"ssl", &gw_settings.ssl},
+	{"ssl_certificate", &gw_settings.ssl_certificate},
+	{"ssl_key", &gw_settings.ssl_key},
+	{"ssl_authorities", &gw_settings.ssl_authorities},
 };
 
 /*
@@ -114,6 +118,27 @@ parse_number(const char *value, int64 min, int64 max, int64 *number)
 }
 
 /*
+ * Forget a text, if there is one.
+ */
+static void
+wipe_text(char **text)
+{
+	if (*text != NULL)
+		OPENSSL_cleanse(*text, strlen(*text));
+	free(*text);
+	*text = NULL;
+}
+
+/*
+ * The key is not needed any more.
+ */
+void
+gw_settings_wipe_key(void)
+{
+	wipe_text(&gw_settings.ssl_key);
+}
+
+/*
  * Keep a copy of a text; false without memory.
  */
 static bool
@@ -126,9 +151,7 @@ replace_text(const char *key, char **text, const char *value)
 	copy = strdup(value);
 	if (copy == NULL)
 		return false;
-	if (*text != NULL)
-		OPENSSL_cleanse(*text, strlen(*text));
-	free(*text);
+	wipe_text(text);
 	*text = copy;
 	if (strncmp(key, "jwt_", 4) == 0)
 		gw_settings_jwt_version++;

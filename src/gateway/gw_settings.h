@@ -23,6 +23,10 @@ typedef struct GwSettings
 	char	   *jwt_issuer;
 	Bytes		jwt_roles;		/* allowed ones, each with a NUL behind it */
 	char	   *agent_channels; /* off, warn, require or auto */
+	char	   *ssl;			/* off, on, or absent: tls_accept.c */
+	char	   *ssl_certificate;	/* these in PEM */
+	char	   *ssl_key;		/* wiped once it is taken */
+	char	   *ssl_authorities;
 	bool		private_only;	/* no public channels */
 	bool		delivery_tracking;	/* audiences are counted */
 	int64		port;
@@ -60,5 +64,8 @@ extern uint32 gw_settings_jwt_version;
  * range logged and not taken.
  */
 extern bool gw_settings_apply(Slice settings) RT_MUSTCHECK;
+
+/* Whoever needs ssl_key has taken it: leave none in memory. */
+extern void gw_settings_wipe_key(void);
 
 #endif							/* REALTIME_GW_SETTINGS_H */

@@ -6,7 +6,8 @@
  * A session of Engine.IO lives in one gateway, but each of its requests may be
  * accepted by any.  What then moves is the connection: its socket and the bytes
  * that were read of it go through the door to the hub, which passes them on, and
- * the other gateway goes on as if it had accepted the client itself.
+ * the other gateway goes on as if it had accepted the client itself.  Of a client
+ * that speaks TLS it is one end of a socket pair, and relay.c has the other one.
  *
  * What the door does not take at once waits here, within bounds.  A client that
  * there is no room for is closed; it connects again.
@@ -154,7 +155,7 @@ lose(void)
 static void
 take_connection(int fd, Slice bytes)
 {
-	Conn	   *conn = listener_take(fd);
+	Conn	   *conn = listener_take(fd, false);
 
 	if (conn != NULL)
 		conn_input_begin(conn, bytes);

@@ -38,6 +38,8 @@
 #include "gateway/gw_stats.h"
 #include "gateway/listener.h"
 #include "gateway/polling.h"
+#include "gateway/relay.h"
+#include "gateway/tls_accept.h"
 #include "program/bus_link.h"
 #include "program/loop.h"
 #include "proto/bytes.h"
@@ -122,7 +124,7 @@ make_room(void)
 static bool
 has_room(void)
 {
-	return conn_count() < gw_settings.max_connections + polling_count() + OVER_LIMIT_MAX ||
+	return conn_count() + relay_count() < gw_settings.max_connections + polling_count() + OVER_LIMIT_MAX ||
 		make_room();
 }
 
@@ -130,12 +132,12 @@ has_room(void)
  * Take over a client.
  */
 Conn *
-listener_take(int fd)
+listener_take(int fd, bool by_tls)
 {
 	Conn	   *conn = NULL;
 
 	if (has_room())
-		conn = conn_open(fd, conn_input_ready);
+		conn = conn_open(fd, conn_input_ready, by_tls);
 	if (conn == NULL)
 	{
 		STAT_INC(BUS_STAT_REFUSED);
@@ -161,7 +163,7 @@ listener_ready(Watch *watch, uint32 events)
 		{
 			out_of_fds = false;
 			STAT_INC(BUS_STAT_ACCEPTED);
-			(void) listener_take(fd);
+			(void) listener_take(fd, tls_wanted());
 		}
 		else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
 		{
@@ -396,6 +398,9 @@ listener_configure(void)
 	ListenerSet *set;
 
 	if (addresses == NULL || up_to_date())
+		return;
+	/* who is refused anyway need not connect; the hub has said why */
+	if (active == NULL && tls_wanted() && !tls_possible())
 		return;
 	if (reserve_fd < 0)
 		reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);

@@ -16,10 +16,10 @@
 extern void listener_configure(void);
 
 /*
- * Take over the socket of a client; NULL, and it is closed, if there are too
- * many.
+ * Take over the socket of a client, which begins with a handshake if it has to
+ * speak TLS; NULL, and it is closed, if there are too many.
  */
-extern Conn *listener_take(int fd);
+extern Conn *listener_take(int fd, bool by_tls);
 
 /* Stop listening for good. */
 extern void listener_close(void);

@@ -10,6 +10,7 @@
 #include "proto/proto.h"
 
 #include <linux/sockios.h>
+#include <openssl/ssl.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -29,7 +30,7 @@ failure(void)
  * Read once.
  */
 static ssize_t
-plain_recv(int fd, char *buf, size_t len)
+plain_recv(Stream *stream, int fd, char *buf, size_t len)
 {
 	ssize_t		n = recv(fd, buf, len, MSG_DONTWAIT);
 
@@ -41,7 +42,7 @@ plain_recv(int fd, char *buf, size_t len)
  * sendmsg().
  */
 static ssize_t
-plain_send(int fd, const struct iovec *iov, int n)
+plain_send(Stream *stream, int fd, const struct iovec *iov, int n)
 {
 	struct msghdr msg = {0};
 	ssize_t		sent;
@@ -61,7 +62,7 @@ plain_send(int fd, const struct iovec *iov, int n)
  * What SIOCOUTQ tells: sent and not acknowledged, or not sent yet.
  */
 static uint64
-plain_in_flight(int fd)
+plain_in_flight(Stream *stream, int fd)
 {
 	int			bytes;
 
@@ -72,7 +73,7 @@ plain_in_flight(int fd)
  * Send a FIN behind what is sent.
  */
 static void
-plain_end(int fd)
+plain_end(Stream *stream, int fd)
 {
 	shutdown(fd, SHUT_WR);
 }
@@ -84,3 +85,15 @@ const StreamOps stream_plain = {
 	.end = plain_end,
 	.can_hand_over = true
 };
+
+/*
+ * From now on its bytes are those of the socket.
+ */
+void
+stream_reset(Stream *stream)
+{
+	SSL_free(stream->ssl);
+	stream->ssl = NULL;
+	stream->ops = &stream_plain;
+	stream->recv_wants_write = false;
+}

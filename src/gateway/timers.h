@@ -27,6 +27,7 @@ typedef enum TimerKind
 	TIMER_PING,					/* since it answered a ping */
 	TIMER_PONG,					/* since it was sent one */
 	TIMER_PROBE,				/* since a WebSocket began to take a session over */
+	TIMER_RELAY,				/* since the other side of a relay has ended */
 	TIMER_KINDS
 } TimerKind;
 

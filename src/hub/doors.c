@@ -10,7 +10,9 @@
  *
  * What a gateway sends is treated as hostile.  A message must bring exactly one
  * TCP socket: any other descriptor could be one of the server's own, or make a
- * circle of sockets within sockets.  PER_TURN messages of a gateway are taken at
+ * circle of sockets within sockets.  Where clients speak TLS it may be one end of a
+ * pair that a gateway has made (gateway/relay.c); nobody reads messages with
+ * descriptors from those.  PER_TURN messages of a gateway are taken at
  * a time, and what the other gateway does not read at once waits within bounds;
  * past them the client is closed, and connects again.
  *
@@ -21,7 +23,10 @@
 #include "postgres.h"
 
 #include <netinet/in.h>
+#include <sys/socket.h>
 #include <unistd.h>
+
+#include "miscadmin.h"
 
 #include "hub/doors.h"
 #include "hub/events.h"
@@ -45,6 +50,7 @@ typedef struct Door
 } Door;
 
 static DoorLost door_lost;
+static bool relays_expected;	/* some gateway has had a certificate */
 static Door doors[MAX_GATEWAYS];
 static int	nwaiting = 0;
 static size_t waiting_bytes = 0;
@@ -131,7 +137,31 @@ end_waiting(Door *door)
 }
 
 /*
- * Is it the socket of a client?
+ * Relays may come from now on.
+ */
+void
+doors_expect_relays(void)
+{
+	relays_expected = true;
+}
+
+/*
+ * Is this Unix-domain socket of a gateway's own making?  Those that it has from us
+ * say that we have made them.
+ */
+static bool
+is_relay(int fd)
+{
+	struct ucred maker;
+	socklen_t	len = sizeof(maker);
+
+	return relays_expected &&
+		getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &maker, &len) == 0 &&
+		maker.pid > 0 && maker.pid != MyProcPid;
+}
+
+/*
+ * Is it the socket of a client, or one that a gateway relays a client by?
  */
 static bool
 is_client(int fd)
@@ -143,7 +173,8 @@ is_client(int fd)
 
 	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &domain_len) == 0 &&
 		getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_len) == 0 &&
-		(domain == AF_INET || domain == AF_INET6) && type == SOCK_STREAM;
+		type == SOCK_STREAM &&
+		(domain == AF_INET || domain == AF_INET6 || (domain == AF_UNIX && is_relay(fd)));
 }
 
 /*

@@ -15,6 +15,12 @@ typedef void (*DoorLost) (int slot, const char *why);
 
 extern void doors_init(DoorLost lost);
 
+/*
+ * A gateway has got a certificate: from now on it may hand over ends of socket
+ * pairs, which it relays clients by.
+ */
+extern void doors_expect_relays(void);
+
 /* Take over the hub's end of a gateway's door. */
 extern void doors_add(int slot, int fd);
 

@@ -59,6 +59,7 @@
 #include "instant.h"
 #include "jwt_config.h"
 #include "shmem.h"
+#include "ssl_config.h"
 
 /* WAL skipped and things found in it per turn, before the bus is served. */
 #define WAL_PER_TURN (16 * 1024 * 1024)
@@ -475,6 +476,7 @@ handle_interrupts(void)
 		ConfigReloadPending = false;
 		ProcessConfigFile(PGC_SIGHUP);
 		jwt_config_load();
+		ssl_config_load();
 		programs_reload();
 		courier_server_reload();
 		limit_presence();
@@ -769,6 +771,7 @@ set_up(void)
 
 	events_init();
 	jwt_config_load();
+	ssl_config_load();
 	sealed_init();
 	xact_buffer_init();
 	child_init();

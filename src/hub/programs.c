@@ -29,6 +29,7 @@
 #include "hub/usage_server.h"
 #include "jwt_config.h"
 #include "shmem.h"
+#include "ssl_config.h"
 
 #define GATEWAY_PROGRAM "realtime_gateway"
 
@@ -186,13 +187,34 @@ add_admission(StringInfo settings)
 }
 
 /*
+ * Append what TLS connections begin with.
+ */
+static void
+add_tls(StringInfo settings)
+{
+	TlsIdentity identity;
+
+	ssl_config_identity(&identity);
+	if (identity.certificate.len > 0)
+		doors_expect_relays();
+	add_setting(settings, "ssl", ssl_config_mode());
+	add_slice(settings, "ssl_certificate", identity.certificate);
+	add_slice(settings, "ssl_key", identity.key);
+	add_slice(settings, "ssl_authorities", identity.authorities);
+}
+
+/*
  * Room for all settings, so that no copy of a secret is left where a buffer was
  * before it grew.
  */
 static int
 settings_size(void)
 {
+	TlsIdentity identity;
+
+	ssl_config_identity(&identity);
 	return (int) (jwt_config_secret().len + jwt_config_jwks().len +
+				  identity.certificate.len + identity.key.len + identity.authorities.len +
 				  2 * strlen(realtime_jwt_roles) * sizeof("jwt_role") +
 				  strlen(realtime_jwt_audience) + strlen(realtime_jwt_issuer) +
 				  strlen(realtime_listen_addresses) + strlen(realtime_allowed_origins) +
@@ -216,6 +238,7 @@ send_config(int slot)
 	add_setting(&settings, "allowed_origins", realtime_allowed_origins);
 	add_limits(&settings);
 	add_admission(&settings);
+	add_tls(&settings);
 	bus_server_send(slot, BUS_CONFIG,
 					slice_make((const char *) &hello, sizeof(hello)),
 					slice_make(settings.data, settings.len));

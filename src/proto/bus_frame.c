@@ -267,6 +267,8 @@ bus_stat_name(BusStat stat)
 		[BUS_STAT_AUDIENCES_OVERRUN] = "audiences_overrun",
 		[BUS_STAT_HANDOVERS] = "handovers",
 		[BUS_STAT_RESERVED_EVENTS] = "reserved_events",
+		[BUS_STAT_TLS_HANDSHAKES] = "tls_handshakes",
+		[BUS_STAT_TLS_FAILED] = "tls_failed",
 	};
 
 	return names[stat];

@@ -19,7 +19,7 @@
 
 #include <signal.h>
 
-#define BUS_VERSION 5
+#define BUS_VERSION 6
 #define BUS_FD 3				/* descriptor that a program inherits */
 #define BUS_HEADER_BYTES 8
 
@@ -265,6 +265,8 @@ typedef enum BusStat
 	BUS_STAT_HANDOVERS,			/* connections handed to another gateway */
 	BUS_STAT_RESERVED_EVENTS,	/* messages not told to Socket.IO clients, for
 								 * the name of their event */
+	BUS_STAT_TLS_HANDSHAKES,	/* that were completed */
+	BUS_STAT_TLS_FAILED,		/* that failed */
 	BUS_STAT_COUNT
 } BusStat;
 

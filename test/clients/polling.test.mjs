@@ -44,7 +44,7 @@ for (const [name, options, ends] of [
   test(name, { timeout: patience * 3 }, async () => {
     const channel = `poll:${randomUUID()}`
     if (options.agent) {
-      const { Agent } = await import('node:http')
+      const { Agent } = await import(url.startsWith('https') ? 'node:https' : 'node:http')
       options.agent = new Agent({ keepAlive: true })
     }
     const [one, two] = await Promise.all([connect(options), connect(options)])
@@ -89,7 +89,7 @@ test('a token that is not good', { timeout: patience }, async () => {
 
 describe('going over to a WebSocket while messages come', { timeout: patience * 6 }, () => {
   const total = 1000
-  const clients = 50
+  const clients = Number(process.env.POLLING_CLIENTS ?? 50)
 
   // Publish until all have been sent.
   async function send (channel) {

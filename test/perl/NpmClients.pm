@@ -133,7 +133,8 @@ sub npm_clients_ok
 	my $node = $server->node;
 	my @command = ('node', '--test', '--test-reporter=tap');
 
-	local $ENV{REALTIME_URL} = $server->{url} // 'http://127.0.0.1:' . $server->port;
+	local $ENV{REALTIME_URL} = $server->{url} // ($server->{tls} ? 'https' : 'http') . '://127.0.0.1:' . $server->port;
+	local $ENV{NODE_EXTRA_CA_CERTS} = $server->{tls}->ca if $server->{tls};
 	local $ENV{REALTIME_JWT_SECRET} = $RealtimeServer::jwt_secret;
 	local $ENV{PGHOST} = $node->host;
 	local $ENV{PGPORT} = $node->port;

@@ -68,6 +68,7 @@ sub wait_for
 #	conf		lines for postgresql.conf
 #	extension	0 = do not create the extension at start()
 #	install		a PrivateInstallation
+#	tls			a TlsFiles: clients and requests of ours speak TLS and trust it
 sub new
 {
 	my ($class, $name, %params) = @_;
@@ -76,6 +77,7 @@ sub new
 	my $self = bless {
 		node      => $node,
 		port      => PostgreSQL::Test::Cluster::get_free_port(),
+		tls       => $params{tls},
 		extension => $params{extension} // 1,
 	}, $class;
 
@@ -163,6 +165,12 @@ sub http_get
 	  or return;
 	my $answer = '';
 
+	if ($self->{tls})
+	{
+		require IO::Socket::SSL;
+		IO::Socket::SSL->start_SSL($socket, $self->{tls}->client) or return;
+	}
+
 	print $socket "GET $path HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 	while (sysread($socket, my $chunk, 65536)) { $answer .= $chunk; }
 	return unless $answer =~ m{^HTTP/1\.1 (\d+)[^\r]*\r\n.*?\r\n\r\n(.*)$}s;
@@ -206,7 +214,8 @@ sub anon_token
 sub client
 {
 	my ($self, %params) = @_;
-	return WebSocketClient->connect(port => $self->port, apikey => $self->anon_token, %params);
+	return WebSocketClient->connect(port => $self->port, apikey => $self->anon_token,
+		$self->{tls} ? (tls => { $self->{tls}->client }) : (), %params);
 }
 
 # The same, and member of a public topic.

@@ -54,6 +54,7 @@ our $patience = 20;
 #	path				request target instead of the usual one
 #	headers				more headers of the upgrade, as for upgrade_request
 #	receive_buffer		bytes for SO_RCVBUF, set before connecting
+#	tls					options of IO::Socket::SSL, to speak TLS
 #	upgrade				0 = open the TCP connection only
 #
 # Dies where the server does not answer 101.
@@ -79,6 +80,7 @@ sub connect
 		: ())
 	  or croak "could not connect to port $params{port}: $@";
 	setsockopt($self->{socket}, IPPROTO_TCP, TCP_NODELAY, 1);
+	$self->start_tls($params{tls}) if $params{tls};
 	$self->{socket}->blocking(0);
 	$self->upgrade($params{path} // target(apikey => $params{apikey}, vsn => $self->{vsn}),
 		$params{headers})
@@ -89,6 +91,33 @@ sub connect
 #
 # Bytes
 #
+
+# From now on speak TLS; dies where the handshake fails.
+sub start_tls
+{
+	my ($self, $options) = @_;
+
+	require IO::Socket::SSL;
+	IO::Socket::SSL->start_SSL($self->{socket}, Timeout => $patience, SSL_hostname => 'localhost', %$options)
+	  or croak "could not begin TLS: $IO::Socket::SSL::SSL_ERROR";
+	return;
+}
+
+# Has the server said that it ends TLS here?
+sub tls_ended
+{
+	my ($self) = @_;
+	return Net::SSLeay::get_shutdown($self->{socket}->_get_ssl_object) & Net::SSLeay::RECEIVED_SHUTDOWN();
+}
+
+# Is there something to read, or will there be within $timeout?
+sub can_read
+{
+	my ($self, $timeout) = @_;
+	my $socket = $self->{socket};
+
+	return $socket->can('pending') && $socket->pending || IO::Select->new($socket)->can_read($timeout);
+}
 
 # Send bytes as they are.  Returns how many could be sent before the peer
 # closed or $timeout passed.
@@ -120,7 +149,7 @@ sub read_more
 	my ($self, $timeout, $limit) = @_;
 
 	return 0 if $self->{eof};
-	return 0 unless IO::Select->new($self->{socket})->can_read($timeout);
+	return 0 unless $self->can_read($timeout);
 	my $n = sysread($self->{socket}, $self->{in}, $limit // 1048576, length $self->{in});
 	return 0 if !defined $n && ($!{EAGAIN} || $!{EINTR});
 	$self->{eof} = 1 unless $n;

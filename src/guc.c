@@ -50,6 +50,7 @@ int			realtime_statement_timeout;
 int			realtime_lock_timeout;
 int			realtime_authorization;
 bool		realtime_private_only;
+bool		realtime_sandbox;
 int			realtime_agent_channels;
 char	   *realtime_jwt_secret;
 char	   *realtime_jwt_secret_file;
@@ -570,6 +571,11 @@ define_authorization(void)
 							 "Refuse joins to public channels.",
 							 NULL, &realtime_private_only, false,
 							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("realtime.sandbox",
+							 "Keep gateways and the courier from asking the kernel for what they do not need.",
+							 "Holds for programs that start later.",
+							 &realtime_sandbox, true,
+							 PGC_SIGHUP, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
 	DefineCustomStringVariable("realtime.claim_settings",
 							   "Settings that policies read, and the claims that are their values.",
 							   "A list like 'app.anonymous_id=anonymous_id'; only verified claims are used.",

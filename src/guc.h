@@ -87,6 +87,7 @@ extern int	realtime_statement_timeout; /* ms */
 extern int	realtime_lock_timeout;	/* ms */
 extern int	realtime_authorization; /* AuthorizationMode */
 extern bool realtime_private_only;
+extern bool realtime_sandbox;
 extern int	realtime_agent_channels;	/* AgentChannelsMode */
 extern char *realtime_jwt_secret;
 extern char *realtime_jwt_secret_file;

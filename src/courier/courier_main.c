@@ -30,6 +30,7 @@
 #include "program/bus_link.h"
 #include "program/life.h"
 #include "program/loop.h"
+#include "program/sandbox.h"
 
 #define REPORT_INTERVAL_MS 250	/* between two BUS_STATS */
 #define SWEEP_INTERVAL_MS 60000
@@ -47,6 +48,29 @@ static int64 counted_at;
 static int64 swept_at;
 
 /*
+ * The settings are there for the first time.  False if receivers would meet more
+ * than they should; then this is the end.
+ */
+static bool
+begin_service(void)
+{
+	const curl_version_info_data *curl = curl_version_info(CURLVERSION_NOW);
+	char		with[64];
+
+	life_silence_stderr();
+	if (courier_settings.sandbox != 0 && sandbox_enter_lookup() == SANDBOX_FAILED)
+	{
+		bus_log(BUS_LOG_FATAL, "could not enter the sandbox: %s"
+				" (with realtime.sandbox = off there is none)", strerror(errno));
+		end_at = loop_now;
+		return false;
+	}
+	snprintf(with, sizeof(with), "libcurl %s", curl->version);
+	bus_send(BUS_READY, with, strlen(with), NULL, 0);
+	return true;
+}
+
+/*
  * BUS_CONFIG, at the start and on every reload.
  */
 static bool
@@ -54,18 +78,10 @@ take_config(Slice body)
 {
 	BusHello	hello;
 	Slice		settings;
-	const curl_version_info_data *curl = curl_version_info(CURLVERSION_NOW);
-	char		with[64];
 
 	if (!bus_decode_hello(body, &hello, &settings) || !courier_settings_apply(settings))
 		return false;
-	if (!configured)
-	{
-		life_silence_stderr();
-		snprintf(with, sizeof(with), "libcurl %s", curl->version);
-		bus_send(BUS_READY, with, strlen(with), NULL, 0);
-	}
-	configured = true;
+	configured = configured || begin_service();
 	return true;
 }
 

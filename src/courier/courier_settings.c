@@ -29,6 +29,7 @@ static const struct
 	int64		min;
 	int64		max;
 }			numbers[] = {
+	{"sandbox", &courier_settings.sandbox, 0, 1},
 	{"webhook_timeout", &courier_settings.timeout, 1, PG_INT32_MAX},
 	{"webhook_concurrency", &courier_settings.concurrency, 1, 1024},
 	{"webhook_max_attempts", &courier_settings.max_attempts, 1, PG_INT32_MAX},

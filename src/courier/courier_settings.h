@@ -14,6 +14,7 @@
 
 typedef struct CourierSettings
 {
+	int64		sandbox;		/* 1 = as of the first BUS_CONFIG; 0 = none */
 	int64		timeout;		/* ms, like all times; of one request */
 	int64		concurrency;	/* requests to one endpoint */
 	int64		max_attempts;	/* at one delivery */

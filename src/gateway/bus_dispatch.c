@@ -22,6 +22,7 @@
 #include "gateway/conn.h"
 #include "gateway/fanout.h"
 #include "gateway/gw_histograms.h"
+#include "gateway/gw_sandbox.h"
 #include "gateway/gw_settings.h"
 #include "gateway/handover.h"
 #include "gateway/hub_report.h"
@@ -42,6 +43,30 @@ static bool configured;			/* the first BUS_CONFIG came */
 static char shutdown_reason[WS_MAX_CONTROL];
 
 /*
+ * The settings are there, and clients will be.  False if they would meet more
+ * than they should; then this is the end.
+ */
+static bool
+begin_service(void)
+{
+	SandboxOutcome outcome;
+
+	life_silence_stderr();
+	if (!gw_settings.sandbox)
+		return true;
+	outcome = gw_sandbox_enter();
+	if (outcome == SANDBOX_FAILED)
+	{
+		bus_log(BUS_LOG_FATAL, "could not enter the sandbox: %s"
+				" (with realtime.sandbox = off there is none)", strerror(errno));
+		strlcpy(shutdown_reason, "the server cannot serve", sizeof(shutdown_reason));
+	}
+	else if (outcome == SANDBOX_UNSUPPORTED)
+		bus_log(BUS_LOG_INFO, "there is no sandbox for this build or processor");
+	return outcome != SANDBOX_FAILED;
+}
+
+/*
  * BUS_CONFIG, at the start and on every reload.  The secret in it is not left
  * in the bus's buffer.
  */
@@ -58,9 +83,9 @@ take_config(Slice body)
 	fanout_settle();
 	place_set_epoch(hello.epoch);
 	access_settings_changed();
+	if (!configured && !begin_service())
+		return true;
 	tls_settings_changed();
-	if (!configured)
-		life_silence_stderr();
 	configured = true;
 	listener_configure();
 	handover_begin();

@@ -28,6 +28,7 @@
 #include "gateway/event_stream.h"
 #include "gateway/fanout.h"
 #include "gateway/gw_histograms.h"
+#include "gateway/gw_sandbox.h"
 #include "gateway/gw_stats.h"
 #include "gateway/handover.h"
 #include "gateway/hub_report.h"
@@ -75,7 +76,8 @@ check_shutdown(void)
 {
 	const char *reason = bus_dispatch_shutdown_reason();
 
-	if (end_at != LOOP_NEVER || !(life_is_over() || bus_lost || reason != NULL))
+	if (end_at != LOOP_NEVER ||
+		!(life_is_over() || bus_lost || reason != NULL || listener_is_lost()))
 		return;
 	end_at = loop_now + SHUTDOWN_GRACE_MS;
 	listener_close();
@@ -189,15 +191,16 @@ main(int argc, char **argv)
 		fprintf(stderr, "realtime_gateway is started by the server, not by hand\n");
 		return 1;
 	}
+	gw_sandbox_prepare();
 	access_init();
 	changes_init();
-	if (!topics_init() || !presence_topics_init() || !identities_init())
+	if (!listener_init(argv[0]) || !topics_init() || !presence_topics_init() || !identities_init())
 	{
-		bus_log(BUS_LOG_FATAL, "could not start: no memory or no random numbers");
+		bus_log(BUS_LOG_FATAL, "could not start: no memory, process or random numbers");
 		bus_link_flush();
 		return 1;
 	}
 	while (loop_now < end_at && !(end_at != LOOP_NEVER && conn_count() + relay_count() == 0))
 		turn();
-	return bus_lost ? 1 : 0;
+	return bus_lost || listener_is_lost() ? 1 : 0;
 }

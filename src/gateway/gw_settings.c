@@ -82,6 +82,7 @@ static const struct
 	bool	   *value;
 }			flags[] = {
 	{"private_only", &gw_settings.private_only},
+	{"sandbox", &gw_settings.sandbox},
 	{"delivery_tracking", &gw_settings.delivery_tracking},
 };
 

@@ -28,6 +28,7 @@ typedef struct GwSettings
 	char	   *ssl_key;		/* wiped once it is taken */
 	char	   *ssl_authorities;
 	bool		private_only;	/* no public channels */
+	bool		sandbox;		/* as of the first BUS_CONFIG */
 	bool		delivery_tracking;	/* audiences are counted */
 	int64		port;
 	int64		max_connections;

@@ -6,10 +6,11 @@
  * New addresses are opened before the old ones are closed, and if none of them
  * can be had, the old ones stay: a typing slip in a setting must not end a
  * service.  If there are no old ones, the attempt is repeated with a growing
- * pause.  All gateways share the port with SO_REUSEPORT.
+ * pause.
  *
- * Socket options that clients need are set on the listening socket: Linux
- * hands them down to accepted ones, which saves a system call for each.
+ * The sockets themselves are opened by a process beside this one (lookup.c), so
+ * what is asked for comes a while later; if the settings are others by then, it
+ * is closed and asked for again.
  *
  * Connections that say nothing cost whoever makes them nothing, so they must not
  * keep others out.  When there is no room for a client, the one whose request
@@ -26,34 +27,30 @@
  */
 #include "proto/proto.h"
 
-#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "gateway/conn_input.h"
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
+#include "gateway/listen_sockets.h"
 #include "gateway/listener.h"
+#include "gateway/lookup.h"
 #include "gateway/polling.h"
 #include "gateway/relay.h"
 #include "gateway/tls_accept.h"
 #include "program/bus_link.h"
+#include "program/life.h"
 #include "program/loop.h"
 #include "proto/bytes.h"
 
-#define SEPARATORS ", \t\n\""	/* between names, as GUC lists have them */
-#define LISTEN_MAX 64			/* sockets */
-#define BACKLOG 4096
 #define ACCEPT_PER_TURN 256
 #define ACCEPT_PAUSE_MS 100
 #define RETRY_FIRST_MS 1000
 #define RETRY_MAX_MS 10000
 #define OVER_LIMIT_MAX 256		/* connections past the limit, to be told so */
-#define UNSENT_MAX (128 * 1024) /* bytes that a socket takes ahead of its peer */
-#define USER_TIMEOUT_MS 30000	/* until sent bytes must be acknowledged */
 
 typedef struct ListenerSet
 {
@@ -66,6 +63,9 @@ static ListenerSet *active;		/* NULL while nothing is listened on */
 static ListenerSet *retired;	/* closed, may still have events in this turn */
 static char *active_addresses;	/* what it was opened for */
 static int64 active_port;
+static char *asked_addresses;	/* NULL while no sockets are asked for */
+static int64 asked_port;
+static bool closed;				/* for good */
 static int	reserve_fd = -1;
 static bool out_of_fds;			/* logged since the last success */
 static int64 resume_at = LOOP_NEVER;	/* accepting pauses until then */
@@ -97,7 +97,7 @@ pause_accepting(int listen_fd)
 		reserve_fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
 		if (reserve_fd >= 0)
 			close(reserve_fd);
-		reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		reserve_fd = life_spare_descriptor();
 	}
 	watch_all(0);
 	resume_at = loop_now + ACCEPT_PAUSE_MS;
@@ -201,120 +201,6 @@ retire_set(ListenerSet *set)
 }
 
 /*
- * Set the options of a socket to listen with.  Those that fail do not matter.
- *
- * TCP_NOTSENT_LOWAT: what a slow client does not take yet waits in our queue,
- * which is bounded and shared, not in the kernel's, which grows to megabytes
- * for each.
- */
-static void
-set_options(int fd, int family)
-{
-	int			on = 1;
-	int			user_timeout = USER_TIMEOUT_MS;
-	int			unsent = UNSENT_MAX;
-
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout, sizeof(user_timeout));
-	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
-	if (family == AF_INET6)
-		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
-}
-
-/*
- * Listen on one address and add it to the set; false with errno set.
- */
-static bool
-listen_on(ListenerSet *set, const struct addrinfo *ai)
-{
-	Watch	   *watch = &set->watches[set->count];
-	int			fd;
-	int			save_errno;
-
-	if (set->count == LISTEN_MAX)
-	{
-		errno = ENOBUFS;
-		return false;
-	}
-	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return false;
-	set_options(fd, ai->ai_family);
-	watch->fd = fd;
-	watch->ready = listener_ready;
-	if (bind(fd, ai->ai_addr, ai->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0 &&
-		loop_add(watch, EPOLLIN))
-	{
-		set->count++;
-		return true;
-	}
-	save_errno = errno;
-	close(fd);
-	errno = save_errno;
-	return false;
-}
-
-/*
- * Listen on all addresses of one name and the port.  Warns if none works; that
- * a name has one that does not (IPv6 in a container) is nothing unusual.
- */
-static void
-listen_on_name(ListenerSet *set, const char *name)
-{
-	struct addrinfo hints = {0};
-	struct addrinfo *list;
-	char		port[32];
-	int			before = set->count;
-	int			problem = 0;
-	int			rc;
-
-	hints.ai_family = AF_UNSPEC;
-	hints.ai_socktype = SOCK_STREAM;
-	hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
-	snprintf(port, sizeof(port), "%d", (int) gw_settings.port);
-	rc = getaddrinfo(strcmp(name, "*") == 0 ? NULL : name, port, &hints, &list);
-	if (rc != 0)
-	{
-		bus_log(BUS_LOG_WARNING, "could not look up \"%s\" to listen on: %s",
-				name, gai_strerror(rc));
-		return;
-	}
-	for (const struct addrinfo *ai = list; ai != NULL; ai = ai->ai_next)
-	{
-		if (!listen_on(set, ai))
-			problem = errno;
-	}
-	freeaddrinfo(list);
-	if (set->count == before)
-		bus_log(BUS_LOG_WARNING, "could not listen on \"%s\", port %d: %s%s",
-				name, (int) gw_settings.port, strerror(problem),
-				problem == EADDRINUSE ?
-				" (is another program using the port? see realtime.port)" : "");
-}
-
-/*
- * Open all that gw_settings names.  NULL without memory; a set may be empty.
- */
-static ListenerSet *
-open_set(void)
-{
-	ListenerSet *set = calloc(1, sizeof(ListenerSet));
-	char	   *names = strdup(gw_settings.listen_addresses);
-	char	   *rest = NULL;
-
-	if (set != NULL && names != NULL)
-	{
-		for (char *name = strtok_r(names, SEPARATORS, &rest); name != NULL;
-			 name = strtok_r(NULL, SEPARATORS, &rest))
-			listen_on_name(set, name);
-	}
-	free(names);
-	return set;
-}
-
-/*
  * Append the address that a socket is bound to, as host:port.
  */
 static void
@@ -349,14 +235,48 @@ report_ready(void)
 }
 
 /*
+ * Does gw_settings name these?  NULL is nowhere.
+ */
+static bool
+is_wanted(const char *addresses, int64 port)
+{
+	return addresses != NULL && port == gw_settings.port &&
+		strcmp(addresses, gw_settings.listen_addresses) == 0;
+}
+
+/*
  * Is what gw_settings names what we listen on?
  */
 static bool
 up_to_date(void)
 {
-	return active != NULL && active_addresses != NULL &&
-		active_port == gw_settings.port &&
-		strcmp(active_addresses, gw_settings.listen_addresses) == 0;
+	return active != NULL && is_wanted(active_addresses, active_port);
+}
+
+/*
+ * Make a set of sockets; those that cannot be watched are closed.  NULL, and all
+ * are closed, without memory.
+ */
+static ListenerSet *
+make_set(const int *fds, int count)
+{
+	ListenerSet *set = calloc(1, sizeof(ListenerSet));
+
+	for (int i = 0; i < count; i++)
+	{
+		Watch	   *watch = set != NULL ? &set->watches[set->count] : NULL;
+
+		if (watch != NULL)
+		{
+			watch->fd = fds[i];
+			watch->ready = listener_ready;
+		}
+		if (watch != NULL && loop_add(watch, EPOLLIN))
+			set->count++;
+		else
+			close(fds[i]);
+	}
+	return set;
 }
 
 /*
@@ -385,32 +305,15 @@ activate(ListenerSet *set)
 static bool
 names_nothing(const char *addresses)
 {
-	return addresses[strspn(addresses, SEPARATORS)] == '\0';
+	return addresses[strspn(addresses, LISTEN_SEPARATORS)] == '\0';
 }
 
 /*
- * Open the new addresses; then, and only then, close the old ones.
+ * What was wanted cannot be had.
  */
-void
-listener_configure(void)
+static void
+keep_what_is(void)
 {
-	const char *addresses = gw_settings.listen_addresses;
-	ListenerSet *set;
-
-	if (addresses == NULL || up_to_date())
-		return;
-	/* who is refused anyway need not connect; the hub has said why */
-	if (active == NULL && tls_wanted() && !tls_possible())
-		return;
-	if (reserve_fd < 0)
-		reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	set = open_set();
-	if (set != NULL && (set->count > 0 || names_nothing(addresses)))
-	{
-		activate(set);
-		return;
-	}
-	free(set);					/* has no sockets */
 	if (active != NULL)
 	{
 		bus_log(BUS_LOG_WARNING, "still listening on the previous addresses");
@@ -421,11 +324,88 @@ listener_configure(void)
 }
 
 /*
+ * Sockets have come; a count of -1 is none, for want of something.
+ */
+static void
+take_sockets(const int *fds, int count)
+{
+	bool		wanted = !closed && is_wanted(asked_addresses, asked_port);
+	ListenerSet *set = NULL;
+
+	free(asked_addresses);
+	asked_addresses = NULL;
+	if (wanted)
+		set = make_set(fds, count);
+	else
+	{
+		for (int i = 0; i < count; i++)
+			close(fds[i]);
+	}
+	if (set != NULL && (set->count > 0 ||
+						(count == 0 && names_nothing(gw_settings.listen_addresses))))
+		activate(set);
+	else
+	{
+		free(set);				/* has no sockets */
+		if (wanted)
+			keep_what_is();
+		else if (!closed)
+			listener_configure();
+	}
+}
+
+/*
+ * Start what opens sockets.
+ */
+bool
+listener_init(char *title)
+{
+	return lookup_start(title, take_sockets);
+}
+
+/*
+ * Ask for the new addresses; when they are there, and only then, the old ones
+ * are closed.
+ */
+void
+listener_configure(void)
+{
+	const char *addresses = gw_settings.listen_addresses;
+
+	if (addresses == NULL || asked_addresses != NULL || up_to_date())
+		return;
+	/* who is refused anyway need not connect; the hub has said why */
+	if (active == NULL && tls_wanted() && !tls_possible())
+		return;
+	if (reserve_fd < 0)
+		reserve_fd = life_spare_descriptor();
+	asked_addresses = strdup(addresses);
+	asked_port = gw_settings.port;
+	if (asked_addresses == NULL ||
+		!lookup_ask(addresses, (int) asked_port, gw_settings.sandbox))
+	{
+		free(asked_addresses);
+		asked_addresses = NULL;
+		keep_what_is();
+	}
+}
+
+/*
+ * Are there sockets to be had that nobody can open?
+ */
+bool
+listener_is_lost(void)
+{
+	return lookup_is_lost() && gw_settings.listen_addresses != NULL && !up_to_date();
+}
+
+/*
  * Stop listening for good.
  */
 void
 listener_close(void)
 {
+	closed = true;
 	retire_set(active);
 	active = NULL;
 	retry_at = LOOP_NEVER;

@@ -12,6 +12,12 @@
 
 #include "gateway/conn.h"
 
+/*
+ * Start the process that opens sockets; title is argv[0], which it writes its
+ * name to.  False with errno set on failure.
+ */
+extern bool listener_init(char *title) RT_MUSTCHECK;
+
 /* Listen where gw_settings says, unless that is done already. */
 extern void listener_configure(void);
 
@@ -20,6 +26,12 @@ extern void listener_configure(void);
  * speak TLS; NULL, and it is closed, if there are too many.
  */
 extern Conn *listener_take(int fd, bool by_tls);
+
+/*
+ * That process is gone and is needed: only another gateway can listen where it
+ * should.
+ */
+extern bool listener_is_lost(void);
 
 /* Stop listening for good. */
 extern void listener_close(void);

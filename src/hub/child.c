@@ -52,6 +52,8 @@ set_delay(Child *child, Instant now)
 static void
 log_end(const Child *child, int status)
 {
+	bool		refused = WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS;
+
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
 		ereport(WARNING,
 				(errmsg("could not execute program \"%s\"", child->program),
@@ -61,7 +63,8 @@ log_end(const Child *child, int status)
 				(errmsg("realtime %s has ended with %s %d, starting it again",
 						child->name, WIFSIGNALED(status) ? "signal" : "exit code",
 						WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status)),
-				 child->delay_ms > 0 ? errdetail("Waiting %d ms first.", child->delay_ms) : 0));
+				 child->delay_ms > 0 ? errdetail("Waiting %d ms first.", child->delay_ms) : 0,
+				 refused ? errhint("It asked the kernel for what its sandbox refuses; see realtime.sandbox.") : 0));
 }
 
 /*

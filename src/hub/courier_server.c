@@ -169,6 +169,7 @@ send_config(void)
 
 	config_hello(&hello, COURIER_SLOT);
 	initStringInfo(&settings);
+	add_number(&settings, "sandbox", realtime_sandbox);
 	add_number(&settings, "webhook_timeout", realtime_webhook_timeout);
 	add_number(&settings, "webhook_concurrency", realtime_webhook_concurrency);
 	add_number(&settings, "webhook_max_attempts", realtime_webhook_max_attempts);

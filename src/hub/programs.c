@@ -236,6 +236,7 @@ send_config(int slot)
 	add_setting(&settings, "listen_addresses", realtime_listen_addresses);
 	add_number(&settings, "port", realtime_port);
 	add_setting(&settings, "allowed_origins", realtime_allowed_origins);
+	add_setting(&settings, "sandbox", realtime_sandbox ? "on" : "off");
 	add_limits(&settings);
 	add_admission(&settings);
 	add_tls(&settings);

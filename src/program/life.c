@@ -23,6 +23,7 @@
 #include "proto/bus_frame.h"
 
 static volatile sig_atomic_t got_sigterm;
+static int	null_fd = -1;		/* kept, because it may not be opened later */
 
 /*
  * Only note it.
@@ -76,6 +77,7 @@ life_begin(void)
 	sigaction(BUS_DEATH_SIGNAL, &action, NULL);
 	prctl(PR_SET_PDEATHSIG, BUS_DEATH_SIGNAL);
 	raise_fd_limit();
+	null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 }
 
 /*
@@ -94,11 +96,16 @@ void
 life_silence_stderr(void)
 {
 #ifndef __SANITIZE_ADDRESS__
-	int			fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return;
-	dup2(fd, STDERR_FILENO);
-	close(fd);
+	if (null_fd >= 0)
+		dup2(null_fd, STDERR_FILENO);
 #endif
+}
+
+/*
+ * One more that is of no use.
+ */
+int
+life_spare_descriptor(void)
+{
+	return null_fd >= 0 ? fcntl(null_fd, F_DUPFD_CLOEXEC, 0) : -1;
 }

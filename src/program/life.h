@@ -24,4 +24,10 @@ extern bool life_is_over(void);
  */
 extern void life_silence_stderr(void);
 
+/*
+ * A descriptor to have in reserve, which is closed when another one is wanted
+ * urgently.  -1 if there is none.
+ */
+extern int	life_spare_descriptor(void);
+
 #endif							/* REALTIME_LIFE_H */

@@ -31,12 +31,17 @@ override with_llvm := no
 WARNINGS = -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare \
 	-Wno-missing-field-initializers -Wno-cast-function-type
 
+# What makes an error of ours harder to use, whatever PostgreSQL was built with.
+HARDENING = -fstack-protector-strong \
+	$(if $(filter x86_64-% i%86-%,$(shell $(CC) -dumpmachine)),-fcf-protection)
+HARDENING_LINK = -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
+
 PG_CPPFLAGS = -Isrc -D'REALTIME_VERSION="$(EXTVERSION)"'
 # Nothing of ours may clash with a name of the server's or another module's.
 # PostgreSQL 15 does not mark its exports by itself yet.
-PG_CFLAGS = $(WARNINGS) -fvisibility=hidden \
+PG_CFLAGS = $(WARNINGS) $(HARDENING) -fvisibility=hidden \
 	-D'PGDLLEXPORT=__attribute__((visibility("default")))'
-SHLIB_LINK = -lssl -lcrypto
+SHLIB_LINK = -lssl -lcrypto $(HARDENING_LINK)
 
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 
@@ -46,12 +51,17 @@ include $(PGXS)
 include bench/bench.mk
 include test/preload/preload.mk
 
+# Checks of buffers by the C library; they need an optimizer.
+FORTIFY := $(if $(filter -O0,$(lastword $(filter -O%,$(CFLAGS)))),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
+override CPPFLAGS := $(filter-out -D_FORTIFY_SOURCE=%,$(CPPFLAGS)) $(FORTIFY)
+
 # PGXS knows no header dependencies on this platform.
 $(OBJS) $(GATEWAY_OBJS) $(COURIER_OBJS): $(HDRS) Makefile
 
-FRONTEND_CFLAGS = $(CFLAGS) -D_GNU_SOURCE -DFRONTEND -Isrc \
+FRONTEND_CFLAGS = $(CFLAGS) $(FORTIFY) -D_GNU_SOURCE -DFRONTEND -Isrc \
 	-D'REALTIME_VERSION="$(EXTVERSION)"' \
-	-I$(includedir_server)
+	-fPIE -I$(includedir_server)
+FRONTEND_LDFLAGS = -pie $(LDFLAGS) $(HARDENING_LINK)
 # Debian keeps the static libraries in pkglibdir, a source build in libdir.
 FRONTEND_LIBS = $(foreach lib,libpgcommon.a libpgport.a, \
 	$(firstword $(wildcard $(pkglibdir)/$(lib) $(libdir)/$(lib)))) -lssl -lcrypto -lm
@@ -61,10 +71,10 @@ build/frontend/%.o: src/%.c
 	$(CC) $(FRONTEND_CFLAGS) -c -o $@ $<
 
 build/realtime_gateway: $(GATEWAY_OBJS)
-	$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(FRONTEND_LIBS)
+	$(CC) $(CFLAGS) -o $@ $^ $(FRONTEND_LDFLAGS) $(FRONTEND_LIBS)
 
 build/realtime_courier: $(COURIER_OBJS)
-	$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(FRONTEND_LIBS) -lcurl
+	$(CC) $(CFLAGS) -o $@ $^ $(FRONTEND_LDFLAGS) $(FRONTEND_LIBS) -lcurl
 
 all: $(PROGRAMS)
 

@@ -24,7 +24,6 @@
 #define BACKLOG 4096
 #define UNSENT_MAX (128 * 1024) /* bytes that a socket takes ahead of its peer */
 #define USER_TIMEOUT_MS 30000	/* until sent bytes must be acknowledged */
-#define COMPLAINT_BYTES 512
 
 /*
  * Set the options of a socket to listen with.  Those that fail do not matter.
@@ -77,7 +76,6 @@ look_up(const char *name, int port, ListenComplaint complain)
 {
 	struct addrinfo hints = {0};
 	struct addrinfo *list;
-	char		text[COMPLAINT_BYTES];
 	char		service[32];
 	int			rc;
 
@@ -88,9 +86,7 @@ look_up(const char *name, int port, ListenComplaint complain)
 	rc = getaddrinfo(strcmp(name, "*") == 0 ? NULL : name, service, &hints, &list);
 	if (rc == 0)
 		return list;
-	snprintf(text, sizeof(text), "could not look up \"%s\" to listen on: %s",
-			 name, gai_strerror(rc));
-	complain(text);
+	complain("could not look up \"%s\" to listen on: %s", name, gai_strerror(rc));
 	return NULL;
 }
 
@@ -103,7 +99,6 @@ static int
 listen_on_name(const char *name, int port, int *fds, int count, ListenComplaint complain)
 {
 	struct addrinfo *list = look_up(name, port, complain);
-	char		text[COMPLAINT_BYTES];
 	int			before = count;
 	int			problem = 0;
 
@@ -121,12 +116,9 @@ listen_on_name(const char *name, int port, int *fds, int count, ListenComplaint 
 			problem = errno;
 	}
 	if (list != NULL && count == before)
-	{
-		snprintf(text, sizeof(text), "could not listen on \"%s\", port %d: %s%s",
+		complain("could not listen on \"%s\", port %d: %s%s",
 				 name, port, strerror(problem), problem == EADDRINUSE ?
 				 " (is another program using the port? see realtime.port)" : "");
-		complain(text);
-	}
 	if (list != NULL)
 		freeaddrinfo(list);
 	return count;

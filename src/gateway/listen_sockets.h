@@ -16,7 +16,7 @@
 #define LISTEN_SEPARATORS ", \t\n\""	/* between names, as GUC lists have them */
 
 /* Where what went wrong with a name is told. */
-typedef void (*ListenComplaint) (const char *text);
+typedef void (*ListenComplaint) (const char *fmt,...) pg_attribute_printf(1, 2);
 
 /*
  * Open sockets for all addresses of all names, "*" being everything, and put

@@ -69,13 +69,16 @@ static bool lost;
  * In the child: what went wrong with a name.  If it cannot be told, the gateway
  * is gone.
  */
-static void
-complain(const char *text)
+static void pg_attribute_printf(1, 2)
+complain(const char *fmt,...)
 {
 	char		message[MESSAGE_MAX];
+	va_list		args;
 
 	message[0] = LOOKUP_COMPLAINT;
-	strlcpy(message + 1, text, sizeof(message) - 1);
+	va_start(args, fmt);
+	(void) vsnprintf(message + 1, sizeof(message) - 1, fmt, args);
+	va_end(args);
 	(void) send(LOOKUP_FD, message, 1 + strlen(message + 1), MSG_NOSIGNAL);
 }
 
@@ -122,7 +125,7 @@ answer(const char *question, size_t len)
 		_exit(1);
 	memcpy(&head, question, sizeof(head));
 	if (head.sandboxed && !sandboxed && sandbox_enter_lookup() == SANDBOX_FAILED)
-		complain("could not enter the sandbox of lookups");
+		complain("could not enter the sandbox of lookups: %s", strerror(errno));
 	sandboxed |= head.sandboxed;
 	strlcpy(addresses, question + sizeof(head), sizeof(addresses));
 	hand_over(fds, listen_sockets_open(addresses, head.port, fds, complain));
@@ -189,6 +192,7 @@ static void
 lose(void)
 {
 	lost = true;
+	bus_log(BUS_LOG_WARNING, "the process that looks up names has ended");
 	loop_remove(&link_watch);
 	close(link_watch.fd);
 }

@@ -92,7 +92,7 @@ like($readme, qr/^All but @{[ join ' and ', map { "`$_`" } @restart ]} take effe
 #
 
 # Formats whose text is another one's.
-my %carriers = map { $_ => 1 } 'realtime %: %';
+my %carriers = map { $_ => 1 } 'realtime %: %', 'realtime gateway N: %';
 
 # What stands between the parentheses from here on.
 sub in_parentheses
@@ -133,9 +133,11 @@ for my $file (glob("$top/src/*.c"), glob("$top/src/*/*.c"))
 	my %macros = $code =~ /^#define ([A-Z]\w+) "(.*)"$/mg;
 	my $of = $file =~ m{/gateway/} ? 'realtime gateway N: ' : $file =~ m{/courier/} ? 'realtime courier: ' : '';
 
-	while ($code =~ /\b(ereport|bus_log)\s*\(/g)
+	while ($code =~ /\b(ereport|bus_log|complain)\s*\(/g)
 	{
 		my $what = $1;
+		# told by the process that looks up names (gateway/lookup.c)
+		if ($what eq 'complain') { push @formats, map { "$of$_" } formats(in_parentheses(\$code), \%macros); next; }
 		my ($level, $rest) = in_parentheses(\$code) =~ /^\s*(\w[\w ]*?)\s*,\s*(.*)$/s or next;
 
 		next if $level =~ /ERROR|DEBUG/;

@@ -102,6 +102,8 @@ fuzz-coverage: test-packages
 	@cd $* && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
+include test/static.mk
+
 # pgindent's own options, with the type names of the server's headers and ours.
 INDENT = pg_bsd_indent -bad -bap -bbb -bc -bl -cli1 -cp33 -cdb -nce -d0 -di12 \
 	-nfc1 -i4 -l79 -lp -lpl -nip -npro -sac -tpg -ts4

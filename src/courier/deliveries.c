@@ -115,10 +115,11 @@ static Delivery *
 make(const DeliveryParts *parts)
 {
 	Delivery   *delivery = calloc(1, sizeof(Delivery) + parts_size(parts));
-	char	   *place = (char *) (delivery + 1);
+	char	   *place;
 
 	if (delivery == NULL)
 		return NULL;
+	place = (char *) (delivery + 1);
 	delivery->id = parts->id;
 	delivery->attempts = parts->attempts;
 	memcpy(delivery->message_id, parts->message_id.data,

@@ -114,7 +114,7 @@ bytes_append_u64(Bytes *b, uint64 value)
 
 	do
 	{
-		digits[--at] = '0' + value % 10;
+		digits[--at] = (char) ('0' + value % 10);
 		value /= 10;
 	} while (value > 0);
 	return bytes_append(b, digits + at, sizeof(digits) - at);

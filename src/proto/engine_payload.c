@@ -118,7 +118,7 @@ add_binary(EnginePayload *payload, const char *data, size_t len, bool is_end)
 		return;
 	if (!is_end)
 	{
-		payload->carried = len % BASE64_PIECE;
+		payload->carried = (uint8) (len % BASE64_PIECE);
 		len -= payload->carried;
 		memcpy(payload->carry, data + len, payload->carried);
 	}

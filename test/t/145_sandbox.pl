@@ -15,6 +15,8 @@ use PostgreSQL::Test::Utils;
 use RealtimeServer;
 use Test::More;
 
+plan skip_all => 'sanitizers do without a sandbox' if $INC{'SanitizedPrograms.pm'};
+
 my ($bindir) = run_command([ 'pg_config', '--bindir' ]);
 my $intruder = abs_path(dirname(__FILE__) . '/../../build/unit/intruder.so');
 my $top = PostgreSQL::Test::Utils::tempdir();

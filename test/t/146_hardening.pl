@@ -9,6 +9,8 @@ use PostgreSQL::Test::Utils;
 use POSIX ();
 use Test::More;
 
+plan skip_all => 'sanitizers are built otherwise' if $INC{'SanitizedPrograms.pm'};
+
 # What a command prints.
 sub output
 {

@@ -38,7 +38,7 @@
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <malloc.h>
-#include <openssl/crypto.h>
+#include <openssl/ssl.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -116,8 +116,8 @@ gw_sandbox_prepare(void)
 	/* reads /etc/localtime even for gmtime() */
 	tzset();
 	/* openssl.cnf, and what it says is to be loaded */
-	(void) OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG | OPENSSL_INIT_LOAD_CRYPTO_STRINGS,
-							   NULL);
+	(void) OPENSSL_init_ssl(OPENSSL_INIT_LOAD_CONFIG | OPENSSL_INIT_LOAD_CRYPTO_STRINGS |
+							OPENSSL_INIT_LOAD_SSL_STRINGS, NULL);
 }
 
 /*

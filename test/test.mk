@@ -53,11 +53,12 @@ chaos: test-build
 # Makes of their own, because pg_config, which a Makefile asks while it is
 # being read, may have come with the packages.
 test-build: test-packages
-	@$(MAKE) --no-print-directory $(BUILD_JOBS) all
-	@$(MAKE) --no-print-directory installed
-	@$(MAKE) --no-print-directory $(BUILD_JOBS) -C test/unit PG_CONFIG='$(PG_CONFIG)' all programs
+	@echo 'Building ...'
+	@$(MAKE) --no-print-directory -s $(BUILD_JOBS) all
+	@$(MAKE) --no-print-directory -s installed
+	@$(MAKE) --no-print-directory -s $(BUILD_JOBS) -C test/unit PG_CONFIG='$(PG_CONFIG)' all programs
 	@$(MAKE) --no-print-directory -s -j2 -C test/fuzz PG_CONFIG='$(PG_CONFIG)'
-	@$(MAKE) --no-print-directory preloads
+	@$(MAKE) --no-print-directory -s preloads
 
 # Install what differs from what is installed; those who may not write there
 # are told the command.

@@ -36,7 +36,7 @@ sub try_many
 	my @bad = map { "conv-c$_-" . 'ab' x 32 } 1 .. 250;
 	my $json = JSON::PP->new->canonical->encode({ names => [ @good[ 0, 1 ], @bad, $good[2], $good[0], 'conv-c', 'conv-' . 'ab' x 32 ] });
 	my $answer = $server->sql(qq{
-		SET statement_timeout = '400ms';
+		SET statement_timeout = '2s';
 		SELECT string_agg(c.place::text, ' ' ORDER BY c.place) FROM realtime.check_channels('$json') r,
 			jsonb_array_elements(r.body -> 'channels') WITH ORDINALITY c(channel, place)
 		WHERE (c.channel ->> 'valid')::boolean});

@@ -106,10 +106,10 @@ for (
 {
 	my ($arguments, $name) = @$_;
 	my $plan = page_plan($arguments);
-	my ($most) = sort { $b <=> $a } $plan =~ /Index (?:Only )?Scan[^\n]*messages_20[^\n]*rows=(\d+) loops=1\)/g;
+	my ($most) = sort { $b <=> $a } $plan =~ /Index (?:Only )?Scan[^\n]*messages_\w+[^\n]*rows=(\d+) loops=1\)/g;
 
 	like($plan, qr/Index Scan/, "$name: by an index");
-	unlike($plan, qr/Seq Scan on (?:realtime\.)?messages_20/, 'reads no partition whole');
+	unlike($plan, qr/Seq Scan on (?:realtime\.)?messages_/, 'reads no partition whole');
 	cmp_ok($most // 1e9, '<=', 101, 'reads no more than the page');
 }
 

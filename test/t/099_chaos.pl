@@ -256,7 +256,8 @@ sub costs
 # Wait for what is there without a client: all processes, no connection.
 sub quiet
 {
-	wait_for(sub { eval { $server->stat('connections') == 0 && $server->stat('gateways') == 3 } }, 'quiet');
+	wait_for(sub { eval { $server->stat('connections') == 0 && $server->stat('gateways') == 3
+				&& $server->stat('executors') == 2 } }, 'quiet');
 	return costs();
 }
 

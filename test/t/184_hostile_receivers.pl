@@ -150,7 +150,9 @@ C
 	append_to_file("$top$bindir/realtime_courier", "#!/bin/sh\nLD_PRELOAD=$dir/rebind.so exec $bindir/realtime_courier \"\$@\"\n");
 	chmod 0755, "$top$bindir/realtime_courier";
 
+	# that resolver writes a file, which a courier may not
 	my $rebound = RealtimeServer->start_new('rebound', conf => <<'CONF');
+realtime.sandbox = off
 realtime.webhook_allow_private = '127.0.0.2'
 realtime.webhook_retry_delay = 10ms
 realtime.webhook_max_attempts = 2

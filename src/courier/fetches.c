@@ -8,9 +8,7 @@
  * (sql/18_webhooks.sql).  It is asked
  *
  * - when the hub says that something was added, or an answer said that there is
- *	 more; but no more often than every SPACING_MS while answers bring little, and
- *	 with pauses that are SPACING_COST times as long as answers take: where cores
- *	 are full, those who publish go first, and fewer questions bring more each,
+ *	 more; but not more often than every SPACING_MS while answers bring little,
  * - when there is room again for an endpoint that had more,
  * - when the first of those is due again that have failed,
  * - while some wait for another attempt, now and then: the database knows when
@@ -35,8 +33,6 @@
 
 #define FETCH_MAX 512			/* deliveries that are asked for at a time */
 #define SPACING_MS 10
-#define SPACING_COST 8
-#define SPACING_MAX_MS 250
 #define LOOK_MAX_MS 500			/* between two looks while some wait */
 #define LOOK_COST 20			/* and that times as long as a look takes */
 #define RETRY_MS 1000			/* after a question that failed */
@@ -345,9 +341,8 @@ fetch_answered(JobOutcome outcome, Slice body, void *arg)
 	}
 	if (whole_look_at == LOOP_NEVER)
 		whole_look_at = loop_now + Max(WHOLE_LOOK_MS, (loop_now - asked_at) * LOOK_COST);
-	not_before = loop_now + Min((loop_now - asked_at) * SPACING_COST, SPACING_MAX_MS);
 	if (take_answer(reply.body) < FETCH_MAX / 4)
-		not_before = Max(not_before, asked_at + SPACING_MS);
+		not_before = asked_at + SPACING_MS;
 	note_wants();
 	if (jslice_bool(jslice_get(reply.body, "waiting"), false))
 		look_at = loop_now + look_pause();

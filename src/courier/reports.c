@@ -4,7 +4,7 @@
  *	  Telling the database how deliveries ended, in batches.
  *
  * One report is under way at a time, and what ends meanwhile waits for the next
- * one, which comes the later, the longer this one takes.  A report that cannot be made is made again, for ever: its deliveries stay
+ * one.  A report that cannot be made is made again, for ever: its deliveries stay
  * in hand, so nothing of them is delivered a second time, and if they are too
  * many, nothing more is fetched.
  *
@@ -24,8 +24,6 @@
 #define BATCH_MAX 512
 #define BATCH_WAIT_MS 10		/* for more to report */
 #define BATCH_ENOUGH 64			/* that need not wait for more */
-#define SPACING_COST 4			/* pause, in times of what the last report took */
-#define SPACING_MAX_MS 250
 #define RETRY_MS 1000			/* after a report that failed */
 #define LOG_INTERVAL_MS 10000
 
@@ -34,8 +32,6 @@ static dlist_head told = DLIST_STATIC_INIT(told);	/* the report under way */
 static int	nended;
 static bool under_way;
 static int64 due_at = LOOP_NEVER;	/* when `ended` is to be reported */
-static int64 not_before;		/* of the next report */
-static int64 told_at;
 static int64 logged_at = -LOG_INTERVAL_MS;
 static CourierReport counts;
 
@@ -186,7 +182,6 @@ report_answered(JobOutcome outcome, Slice body, void *arg)
 	CallReply	reply;
 
 	under_way = false;
-	not_before = loop_now + Min((loop_now - told_at) * SPACING_COST, SPACING_MAX_MS);
 	if (outcome != JOB_DONE || !job_decode_call_reply(body, &reply) || reply.status != 200)
 	{
 		keep(loop_now + RETRY_MS);
@@ -217,7 +212,7 @@ reports_run(int64 now, bool at_once)
 {
 	Bytes		body;
 
-	if (under_way || nended == 0 || (now < Max(due_at, not_before) && !at_once))
+	if (under_way || nended == 0 || (now < due_at && !at_once))
 		return;
 	for (int i = 0; i < BATCH_MAX && !dlist_is_empty(&ended); i++)
 	{
@@ -225,7 +220,6 @@ reports_run(int64 now, bool at_once)
 		nended--;
 	}
 	due_at = LOOP_NEVER;
-	told_at = now;
 	bytes_init(&body);
 	under_way = encode(&body) &&
 		bus_jobs_ask(JOB_CALL, bytes_slice(&body), report_answered, NULL);
@@ -240,7 +234,7 @@ reports_run(int64 now, bool at_once)
 int64
 reports_deadline(void)
 {
-	return under_way ? LOOP_NEVER : Max(due_at, not_before);
+	return under_way ? LOOP_NEVER : due_at;
 }
 
 /*

@@ -68,6 +68,7 @@ for my $shift (3600, 0, -3600, 0)
 	my $failures = $server->stat('executor_failures');
 	my $gateway_failures = $server->stat('gateway_failures');
 	my $gateway = $server->gateway_pid;
+	wait_for(sub { $server->stat('executors') == 1 }, 'the executor');
 	my $executor = $server->sql(q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'realtime executor'});
 	my $other = $server->client;
 	my ($worst, $took) = (0);

@@ -37,9 +37,7 @@ typedef enum CallAccess
 	CALL_READS,
 	CALL_NOTES,					/* reads; notes when a key was used, unless on
 								 * a standby */
-	CALL_WRITES,
-	CALL_LOOKS_INTERNAL,		/* reads for the courier, and no client has a say */
-	CALL_WRITES_INTERNAL		/* the same, and writes */
+	CALL_WRITES
 } CallAccess;
 
 /* One that has no name does not exist. */
@@ -48,10 +46,12 @@ typedef struct CallTarget
 	const char *name;
 	const char *command;
 	CallAccess	access;
+	bool		is_internal;	/* for the courier, and no client has a say */
 } CallTarget;
 
-#define CALL_TARGET(name, access) \
-	{name, "SELECT r.status, r.body FROM realtime." name "($1) r", access}
+#define CALL_OF(name) "SELECT r.status, r.body FROM realtime." name "($1) r"
+#define CALL_TARGET(name, access) {name, CALL_OF(name), access, false}
+#define CALL_INTERNAL(name, access) {name, CALL_OF(name), access, true}
 
 static const CallTarget functions[CALL_FUNCTIONS] = {
 	[CALL_REALTIME_PUBLISH] = CALL_TARGET("http_realtime_publish", CALL_WRITES),
@@ -70,9 +70,9 @@ static const CallTarget functions[CALL_FUNCTIONS] = {
 	[CALL_CONFIG_UPDATE] = CALL_TARGET("http_config_update", CALL_WRITES),
 	[CALL_PUBLISH] = CALL_TARGET("http_publish", CALL_WRITES),
 	[CALL_WEBHOOKS_TEST] = CALL_TARGET("http_webhooks_test", CALL_WRITES),
-	[CALL_LOOK_FOR_WEBHOOKS] = CALL_TARGET("look_for_webhooks", CALL_LOOKS_INTERNAL),
-	[CALL_FETCH_WEBHOOKS] = CALL_TARGET("fetch_webhooks", CALL_WRITES_INTERNAL),
-	[CALL_FINISH_WEBHOOKS] = CALL_TARGET("finish_webhooks", CALL_WRITES_INTERNAL),
+	[CALL_LOOK_FOR_WEBHOOKS] = CALL_INTERNAL("look_for_webhooks", CALL_READS),
+	[CALL_FETCH_WEBHOOKS] = CALL_INTERNAL("fetch_webhooks", CALL_WRITES),
+	[CALL_FINISH_WEBHOOKS] = CALL_INTERNAL("finish_webhooks", CALL_WRITES),
 };
 
 /*
@@ -81,7 +81,7 @@ static const CallTarget functions[CALL_FUNCTIONS] = {
 static bool
 target_writes(const CallTarget *target)
 {
-	return target->access == CALL_WRITES || target->access == CALL_WRITES_INTERNAL ||
+	return target->access == CALL_WRITES ||
 		(target->access == CALL_NOTES && !RecoveryInProgress());
 }
 
@@ -104,8 +104,7 @@ call_is_internal(Slice body)
 {
 	CallJob		job;
 
-	return job_decode_call(body, &job) &&
-		functions[job.function].access >= CALL_LOOKS_INTERNAL;
+	return job_decode_call(body, &job) && functions[job.function].is_internal;
 }
 
 /*

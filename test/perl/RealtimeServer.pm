@@ -320,6 +320,24 @@ sub sockets
 	return scalar grep { (readlink // '') =~ /^socket:/ } glob "/proc/$pid/fd/*";
 }
 
+# How many some processes hold each, once no client is connected and that has
+# settled.
+sub quiet_sockets
+{
+	my ($self, @pids) = @_;
+	my $then = '';
+
+	return wait_for(
+		sub {
+			my $now = join ' ', map { $self->sockets($_) } @pids;
+			my $same = $now eq $then;
+
+			$then = $now;
+			return $same && $self->stat('connections') == 0 && $now;
+		},
+		'quiet');
+}
+
 # Seconds that a process has been running, 0 if it is gone.
 sub process_age
 {

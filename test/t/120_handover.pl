@@ -72,28 +72,12 @@ sub wander
 	return ($good, $at);
 }
 
-# Sockets of all processes, once all clients that have left are forgotten.
-sub quiet_sockets
-{
-	my ($then) = (0);
-
-	return wait_for(
-		sub {
-			my $now = join ' ', map { $server->sockets($_) } $hub, @gateways;
-			my $same = $now eq $then;
-
-			$then = $now;
-			return $same && $server->stat('connections') == 0 && $now;
-		},
-		'quiet');
-}
-
 wander(20);
-my $before = quiet_sockets();
+my $before = $server->quiet_sockets($hub, @gateways);
 my ($good, $at) = wander(ROUNDS);
 is($good, ROUNDS, ROUNDS . ' requests of a connection that wanders are answered');
 is($at, ROUNDS / 100, 'where they should be');
-is(quiet_sockets(), $before, 'no descriptor is left anywhere');
+is($server->quiet_sockets($hub, @gateways), $before, 'no descriptor is left anywhere');
 ok(wait_for(sub { $server->stat('handovers') >= ROUNDS }, 'the count'), 'they are counted');
 is($server->stat('handovers_dropped'), 0, 'none was dropped');
 

@@ -50,22 +50,6 @@ $server->reconfigure('realtime.ssl' => 'on');
 $server->{tls} = $files;
 $server->wait_until_healthy;
 
-# Sockets of all processes, once all that have left are forgotten.
-sub quiet_sockets
-{
-	my $then = '';
-
-	return wait_for(
-		sub {
-			my $now = join ' ', map { $server->sockets($_) } $hub, @gateways;
-			my $same = $now eq $then;
-
-			$then = $now;
-			return $same && $server->stat('connections') == 0 && $now;
-		},
-		'quiet');
-}
-
 # One connection wanders from gateway to gateway.
 sub wander
 {
@@ -78,9 +62,9 @@ sub wander
 }
 
 is(wander(GATEWAYS), GATEWAYS, 'every gateway answers');
-my $before = quiet_sockets();
+my $before = $server->quiet_sockets($hub, @gateways);
 is(wander(ROUNDS), ROUNDS, ROUNDS . ' requests of a connection that wanders are answered');
-is(quiet_sockets(), $before, 'no descriptor is left anywhere');
+is($server->quiet_sockets($hub, @gateways), $before, 'no descriptor is left anywhere');
 
 # Requests for all of them in one piece, and a head in small ones.
 {

@@ -53,8 +53,7 @@ typedef struct Viewing
 	VisibleClient *clients;
 	ChangedRow *rows;
 	RowReader	reader;
-	const VisibleClient *as;	/* whom rows are read as, then who was asked
-								 * for last */
+	const VisibleClient *as;	/* whom rows are read as */
 	int			reading;		/* place of the row that is being read */
 } Viewing;
 
@@ -306,15 +305,9 @@ look_at_rows(void *arg)
 static ErrorData *
 take_look(Look *look)
 {
-	Viewing    *viewing = look->viewing;
-	const VisibleClient *client = &viewing->clients[look->ask.client];
 	bool		left_plans;
 	ErrorData  *error;
 
-	/* what one role may name another one may not */
-	if (!slice_equals(client->role, viewing->as->role))
-		ResetPlanCache();
-	viewing->as = client;
 	error = plan_watch_run(look_at_rows, look, &left_plans);
 	if (left_plans)
 		ResetPlanCache();

@@ -223,6 +223,36 @@ sub configure
 	return;
 }
 
+# Make a certificate for localhost, signed by itself, that the server can read;
+# returns the paths of it and its key.
+sub certificate
+{
+	my ($self) = @_;
+	my ($certificate, $key) = map { "$self->{dir}/data/bench.$_" } qw(crt key);
+
+	$self->as_server('openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1',
+		'-noenc', '-subj', '/CN=localhost', '-days', 2, '-keyout', $key, '-out', $certificate);
+	return ($certificate, $key);
+}
+
+# Wait until who connects is spoken to by TLS, or is not.
+sub wait_for_tls
+{
+	my ($self, $wanted) = @_;
+
+	$self->wait_for($wanted ? 'TLS' : 'no TLS', sub
+		{
+			my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $self->{gateway_port},
+				Proto => 'tcp', Timeout => 1) or return 0;
+
+			# plain HTTP is answered by either, with 400 where TLS is spoken
+			print $socket "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+			my $line = readline($socket) // '';
+			return $wanted ? $line =~ m{^HTTP/1.1 400} : $line =~ m{^HTTP/1.1 200};
+		});
+	return;
+}
+
 # Wait until exactly so many executors are connected.
 sub wait_for_executors
 {

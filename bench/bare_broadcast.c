@@ -8,6 +8,8 @@
  * fast as the sockets take it).  No database, no topics, no queue, no epoll:
  * one send() per delivery is what the kernel charges for it at least.
  *
+ * With --certificate it is SSL_write() instead, which is what TLS costs at least.
+ *
  * The receiver is load_client, run as against the product.  Its handshake and
  * its join are answered with constants, unread: a connection on which both
  * sides have spoken acknowledges late where one that only ever carried data
@@ -27,6 +29,7 @@
 #include <unistd.h>
 
 #include "marker.h"
+#include "tls_end.h"
 
 static const char *prefix = "bench-";
 static int64 port = 0;
@@ -35,6 +38,8 @@ static int64 rate = 100;
 static int64 seconds = 5;
 static int64 warmup = 1;
 static int64 payload_bytes = 200;
+static const char *certificate = "";
+static const char *key = "";
 
 static const Option options[] = {
 	{"port", OPTION_INT, &port, "port to listen on (default: a free one)"},
@@ -44,10 +49,19 @@ static const Option options[] = {
 	{"warmup", OPTION_INT, &warmup, "seconds before that, not measured"},
 	{"payload", OPTION_INT, &payload_bytes, "bytes of a payload as delivered"},
 	{"prefix", OPTION_STRING, &prefix, "topic name without its number"},
+	{"certificate", OPTION_STRING, &certificate, "file of a certificate: TLS"},
+	{"key", OPTION_STRING, &key, "file of its key"},
 	{NULL}
 };
 
-static int *sockets;
+/* A connection to a receiver. */
+typedef struct Receiver
+{
+	int			fd;
+	SSL		   *tls;			/* NULL without TLS */
+} Receiver;
+
+static Receiver *receivers;
 static char frame[MARKER_MAX_PAYLOAD + 512];
 static size_t frame_len;
 static size_t payload_at;		/* where in the frame the payload starts */
@@ -78,18 +92,39 @@ listen_somewhere(void)
 }
 
 /*
+ * Send all of it to a receiver.
+ */
+static void
+send_to(const Receiver *receiver, const char *data, size_t len)
+{
+	if (receiver->tls != NULL)
+		tls_write(receiver->tls, data, len);
+	else if (send(receiver->fd, data, len, MSG_NOSIGNAL) != (ssize_t) len)
+		fatal("send: %m");
+}
+
+/*
+ * Read something from a receiver.
+ */
+static ssize_t
+read_from(const Receiver *receiver, char *data, size_t size)
+{
+	return receiver->tls != NULL ? tls_read(receiver->tls, data, size)
+		: read(receiver->fd, data, size);
+}
+
+/*
  * Read one request from a receiver, whatever it is, and send a fixed answer.
  * What receivers ask here is short and comes in one piece.
  */
 static void
-answer(int fd, const char *text, size_t len)
+answer(const Receiver *receiver, const char *text, size_t len)
 {
 	char		request[4096];
 
-	if (read(fd, request, sizeof(request)) <= 0)
+	if (read_from(receiver, request, sizeof(request)) <= 0)
 		fatal("a receiver went away");
-	if (send(fd, text, len, MSG_NOSIGNAL) != (ssize_t) len)
-		fatal("send: %m");
+	send_to(receiver, text, len);
 }
 
 /*
@@ -105,15 +140,19 @@ accept_everybody(int listener)
 		"{\"status\":\"ok\",\"response\":{}}]";
 	const int	on = 1;
 
-	sockets = allocate(sizeof(int) * (size_t) nclients);
+	receivers = allocate(sizeof(Receiver) * (size_t) nclients);
 	for (int i = 0; i < nclients; i++)
 	{
-		sockets[i] = accept(listener, NULL, NULL);
-		if (sockets[i] < 0)
+		Receiver   *receiver = &receivers[i];
+
+		receiver->fd = accept(listener, NULL, NULL);
+		if (receiver->fd < 0)
 			fatal("accept: %m");
-		(void) setsockopt(sockets[i], IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-		answer(sockets[i], upgrade, sizeof(upgrade) - 1);
-		answer(sockets[i], reply, sizeof(reply) - 1);
+		(void) setsockopt(receiver->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+		if (*certificate != '\0')
+			receiver->tls = tls_accept(receiver->fd, certificate, key);
+		answer(receiver, upgrade, sizeof(upgrade) - 1);
+		answer(receiver, reply, sizeof(reply) - 1);
 	}
 	close(listener);
 }
@@ -160,10 +199,7 @@ broadcast(char kind, uint64 seq)
 
 	marker_write(frame + payload_at, (size_t) payload_bytes, true, &marker);
 	for (int i = 0; i < nclients; i++)
-	{
-		if (send(sockets[i], frame, frame_len, MSG_NOSIGNAL) != (ssize_t) frame_len)
-			fatal("send: %m");
-	}
+		send_to(&receivers[i], frame, frame_len);
 }
 
 /*
@@ -225,7 +261,7 @@ main(int argc, char **argv)
 
 	/* stay until the receivers have read the rest and gone */
 	for (int i = 0; i < nclients; i++)
-		(void) !read(sockets[i], &byte, 1);
+		(void) read_from(&receivers[i], &byte, 1);
 	printf("done=yes\n");
 	return 0;
 }

@@ -5,7 +5,7 @@ BENCH_PROGRAMS = $(addprefix build/bench/, load_client bare_broadcast \
 	sender listen_client presence_client resume_client bare_presence \
 	talker webhook_sink)
 BENCH_COMMON = $(addprefix build/bench/, support.o histogram.o marker.o tally.o \
-	ws_client.o dialect.o)
+	ws_client.o dialect.o tls_end.o)
 BENCH_CFLAGS = $(CFLAGS) -D_GNU_SOURCE -DFRONTEND -Ibench -I$(includedir) \
 	-I$(includedir_server)
 
@@ -14,7 +14,7 @@ build/bench/%.o: bench/%.c $(wildcard bench/*.h) bench/bench.mk
 	$(CC) $(BENCH_CFLAGS) -c -o $@ $<
 
 $(BENCH_PROGRAMS): build/bench/%: build/bench/%.o $(BENCH_COMMON)
-	$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) -L$(libdir) -lpq $(FRONTEND_LIBS)
+	$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) -L$(libdir) -lpq $(FRONTEND_LIBS) -lssl -lcrypto
 
 # The programs alone, without a run.
 .PHONY: bench bench-programs

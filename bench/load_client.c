@@ -18,8 +18,8 @@
  *	storm	connect, report "ready=yes", join all at once, and try again after
  *			a refusal as supabase-js does, for --seconds (0: until SIGTERM)
  *
- * Connecting blocks, which on loopback takes no time as long as the server's
- * backlog has room; --inflight bounds how many wait to be answered.  What is
+ * Connecting blocks, a handshake of TLS included, which on loopback takes no time
+ * as long as the server's backlog has room; --inflight bounds how many wait to be answered.  What is
  * reported of joins is from asking to the answer; with --ahead all connections
  * are there before the first of them.
  *
@@ -41,6 +41,7 @@
 
 #include "dialect.h"
 #include "tally.h"
+#include "tls_end.h"
 
 #define READ_BYTES (128 * 1024) /* asked of one read() */
 #define REST_BYTES (64 * 1024)	/* longest frame that may be left over */
@@ -77,6 +78,7 @@ typedef enum ClientState
 typedef struct Client
 {
 	int			fd;
+	SSL		   *tls;			/* with --tls, or NULL */
 	ClientState state;
 	int			channels;		/* joined so far */
 	int64		asked_us;		/* when the latest join was sent */
@@ -108,6 +110,7 @@ static int64 heartbeat_ms = 25000;
 static int64 inflight_max = 100;
 static int64 ahead = 0;
 static int64 nap_us = 0;
+static int64 with_tls = 0;
 static PidList pids;
 
 static const Option options[] = {
@@ -132,6 +135,7 @@ static const Option options[] = {
 	{"inflight", OPTION_INT, &inflight_max, "clients that connect or join at once"},
 	{"ahead", OPTION_INT, &ahead, "1 = connect all before the first one joins"},
 	{"nap", OPTION_INT, &nap_us, "microseconds to sleep before each look at the sockets"},
+	{"tls", OPTION_INT, &with_tls, "1 = connect by TLS, whoever answers"},
 	{"pids", OPTION_PIDS, &pids, "processes whose CPU to measure"},
 	{"commit-log", OPTION_STRING, &commit_log, "the sender's file of commit times"},
 	{NULL}
@@ -174,8 +178,10 @@ handle_stop(int signo)
 static void
 send_all(const Client *client, const char *data, size_t len)
 {
-	if (send(client->fd, data, len, MSG_NOSIGNAL) != (ssize_t) len &&
-		errno != EPIPE && errno != ECONNRESET)
+	if (client->tls != NULL)
+		tls_write(client->tls, data, len);
+	else if (send(client->fd, data, len, MSG_NOSIGNAL) != (ssize_t) len &&
+			 errno != EPIPE && errno != ECONNRESET)
 		fatal("send: %m");
 }
 
@@ -308,9 +314,11 @@ start_client(void)
 		fatal("socket: %m");
 	if (connect(client->fd, (struct sockaddr *) &address, sizeof(address)) != 0)
 		fatal("cannot connect to %s:%lld: %m", host, (long long) port);
+	(void) setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (with_tls)
+		client->tls = tls_connect(client->fd);
 	if (fcntl(client->fd, F_SETFL, O_NONBLOCK) != 0)
 		fatal("fcntl: %m");
-	(void) setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 
 	/*
 	 * Close with a reset: ten thousand sockets in TIME_WAIT would leave the
@@ -346,6 +354,8 @@ client_closed(Client *client)
 	if (client->state != CLIENT_JOINED)
 		fatal("the server closed a connection before its join was answered (code %d)",
 			  close_code);
+	SSL_free(client->tls);
+	client->tls = NULL;
 	close(client->fd);
 	client->state = CLIENT_CLOSED;
 	closed++;
@@ -527,7 +537,8 @@ read_client(Client *client)
 	int64		now;
 
 	memcpy(buffer, client->rest, len);
-	got = read(client->fd, buffer + len, READ_BYTES);
+	got = client->tls != NULL ? tls_read(client->tls, buffer + len, READ_BYTES)
+		: read(client->fd, buffer + len, READ_BYTES);
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (got <= 0)
@@ -591,7 +602,13 @@ turn(int timeout_ms)
 	if (count < 0 && errno != EINTR)
 		fatal("epoll_wait: %m");
 	for (int i = 0; i < count; i++)
-		read_client(&clients[events[i].data.u32]);
+	{
+		Client	   *client = &clients[events[i].data.u32];
+
+		do
+			read_client(client);
+		while (client->tls != NULL && tls_has_more(client->tls));
+	}
 }
 
 /*

@@ -30,7 +30,17 @@
 #define pg_attribute_printf(a, b)
 #define pg_attribute_unused()
 #define pg_unreachable() abort()
-#define ereport(level, rest) ereport_is_called(level)
+#define LOG 15
+#define WARNING 19
+#define ERROR 21
+#define FATAL 22
+#define ereport(level, ...) do { ereport_is_called(level, __VA_ARGS__); if ((level) >= ERROR) abort(); } while (0)
+#define palloc_array(type, n) ((type *) palloc(sizeof(type) * (n)))
+#define palloc0_array(type, n) ((type *) palloc0(sizeof(type) * (n)))
+#define palloc_object(type) ((type *) palloc(sizeof(type)))
+#define palloc0_object(type) ((type *) palloc0(sizeof(type)))
+#define XL_ROUTINE(...) &(XLogReaderRoutine){__VA_ARGS__}
+#define LSN_FORMAT_ARGS(lsn) ((uint32) ((lsn) >> 32)), ((uint32) (lsn))
 #define lengthof(array) (sizeof(array) / sizeof((array)[0]))
 #define unconstify(type, expr) ((type) (expr))
 #define UINT64CONST(x) (x##UL)

@@ -9,7 +9,8 @@
 
 FILES ?= $(wildcard src/*.c src/*/*.c)
 PROGRAM_ROOMS = src/gateway/% src/program/% src/courier/%
-STATIC_FLAGS = -std=gnu99 -D_GNU_SOURCE -D'REALTIME_VERSION="$(EXTVERSION)"' -Isrc \
+# (the version is any string, without quotes for two shells to take away)
+STATIC_FLAGS = -std=gnu99 -D_GNU_SOURCE -DREALTIME_VERSION=__FILE__ -Isrc \
 	-isystem $(includedir_server)
 
 # ctuuninitvar: takes buffers that are handed over to be filled for input.
@@ -42,6 +43,6 @@ static-cppcheck:
 
 static-tidy:
 	@printf '%s -DFRONTEND\n' $(filter src/proto/% $(PROGRAM_ROOMS),$(FILES)) \
-		| xargs -P$$(nproc) -L1 sh -c 'clang-tidy --quiet $$0 -- $(subst ",\",$(STATIC_FLAGS)) $$1'
+		| xargs -P$$(nproc) -L1 sh -c 'clang-tidy --quiet $$0 -- $(STATIC_FLAGS) $$1'
 	@printf '%s\n' $(filter-out src/proto/% $(PROGRAM_ROOMS),$(FILES)) \
-		| xargs -P$$(nproc) -L1 sh -c 'clang-tidy --quiet $$0 -- $(subst ",\",$(STATIC_FLAGS))'
+		| xargs -P$$(nproc) -L1 sh -c 'clang-tidy --quiet $$0 -- $(STATIC_FLAGS)'

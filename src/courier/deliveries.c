@@ -226,10 +226,14 @@ delivery_free(Delivery *delivery)
 static void
 give_back(dlist_head *list)
 {
-	while (!dlist_is_empty(list))
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, list)
 	{
-		Delivery   *delivery = dlist_container(Delivery, node, dlist_pop_head_node(list));
+		Delivery   *delivery = dlist_container(Delivery, node, iter.cur);
 		Lane	   *lane = delivery->lane;
+
+		dlist_delete(iter.cur);
 
 		/* it is to be found again */
 		delivery->endpoint->since = 0;

@@ -244,46 +244,18 @@ $$;
 CREATE TRIGGER follows_inserted AFTER INSERT ON realtime.follows
 	FOR EACH STATEMENT EXECUTE FUNCTION realtime.follow_inserted();
 
--- The publication is made where it is absent.  It belongs to the user, so pg_dump
--- writes CREATE PUBLICATION, which would meet the one that the extension has made
--- in the restored database just before.  That one is still empty, and has to give
--- way: a table of the extension poses as its configuration, which is restored
--- earlier, and has a row where the dumped database has the publication.
-CREATE TABLE realtime.dumped_publication
-(
-	publication name NOT NULL
-);
-COMMENT ON TABLE realtime.dumped_publication IS
-	'always empty: makes way for the publication supabase_realtime when pg_dump''s output is restored';
-
-CREATE FUNCTION realtime.restore_publication() RETURNS trigger
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-	SET search_path = pg_catalog, pg_temp
-	AS $$
-BEGIN
-	IF NEW.publication = 'supabase_realtime'
-		AND EXISTS (SELECT FROM pg_publication p WHERE p.pubname = NEW.publication AND NOT p.puballtables)
-		AND NOT EXISTS (SELECT FROM pg_publication_tables t WHERE t.pubname = NEW.publication)
-	THEN
-		DROP PUBLICATION supabase_realtime;
-	END IF;
-	RETURN NULL;
-END
-$$;
-CREATE TRIGGER dumped_publication_restore
-	BEFORE INSERT ON realtime.dumped_publication
-	FOR EACH ROW EXECUTE FUNCTION realtime.restore_publication();
-
-SELECT pg_extension_config_dump('realtime.dumped_publication', $$WHERE false
-	UNION ALL
-	SELECT p.pubname FROM pg_catalog.pg_publication p WHERE p.pubname = 'supabase_realtime'$$);
+-- The publication is made where it is absent (see the end).  CREATE PUBLICATION,
+-- as a dump has it, replaces it as long as it is empty.
+CREATE FUNCTION realtime.replace_publication() RETURNS event_trigger
+	LANGUAGE c VOLATILE PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'replace_publication';
 
 REVOKE EXECUTE ON FUNCTION
 	realtime.capture(), realtime.note_tables_changed(),
 	realtime.attach_capture(regclass, regclass, integer, regprocedure), realtime.detach_capture(oid),
 	realtime.is_own_table(oid), realtime.wanted_captures(), realtime.follow_tables(),
 	realtime.note_command(), realtime.note_drop(),
-	realtime.follow(regclass), realtime.unfollow(regclass), realtime.follow_inserted(), realtime.restore_publication()
+	realtime.follow(regclass), realtime.unfollow(regclass), realtime.follow_inserted(), realtime.replace_publication()
 	FROM PUBLIC;
 
 DO $$

@@ -12,6 +12,7 @@
 
 #include "catalog/pg_database.h"
 #include "catalog/pg_namespace.h"
+#include "catalog/pg_publication.h"
 #include "executor/executor.h"
 #include "replication/message.h"
 #include "utils/acl.h"
@@ -50,8 +51,11 @@
 /* PG 16 asks for the owner of any kind of object in one way. */
 #if PG_VERSION_NUM >= 160000
 #define OwnsDatabase(database, role) object_ownercheck(DatabaseRelationId, (database), (role))
+#define OwnsPublication(publication, role) \
+	object_ownercheck(PublicationRelationId, (publication), (role))
 #else
 #define OwnsDatabase(database, role) pg_database_ownercheck((database), (role))
+#define OwnsPublication(publication, role) pg_publication_ownercheck((publication), (role))
 #endif
 
 /* And for the rights on it. */

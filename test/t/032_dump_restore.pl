@@ -91,6 +91,26 @@ like(slurp_file($again), qr/CREATE EXTENSION IF NOT EXISTS realtime/, 'has the e
 unlike(slurp_file($again), qr/(?:messages|commits)_\d{4}_\d\d_\d\d|CREATE TABLE realtime|COPY realtime\.(?:messages|commits)/,
 	'and none of its objects');
 
+# CREATE PUBLICATION comes when it likes in a restore, and may be all there is of one
+my $schema = $node->basedir . '/schema.sql';
+$node->command_ok([ 'pg_dump', '--schema-only', '--file', $schema, $node->connstr('original') ], 'pg_dump without data');
+$server->sql('CREATE DATABASE bare');
+$node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-f', $schema, $node->connstr('bare') ], 'restore of it');
+my $publication = q{SELECT p.pubowner::regrole, p.pubupdate, t.tablename
+	FROM pg_publication p LEFT JOIN pg_publication_tables t USING (pubname)};
+is($server->sql($publication, 'bare'), 'postgres|f|followed', 'the publication is that of the dump');
+$node->command_fails_like([ 'psql', '-Xqc', 'CREATE PUBLICATION supabase_realtime', $node->connstr('bare') ],
+	qr/publication "supabase_realtime" already exists/, 'one that has tables stays');
+$server->sql('ALTER PUBLICATION supabase_realtime DROP TABLE followed', 'bare');
+$server->sql('CREATE PUBLICATION another', 'bare');
+is($server->sql($publication, 'bare'), "postgres|f|\npostgres|t|", 'so does an empty one when another is made');
+$server->sql('CREATE ROLE owner; GRANT CREATE ON DATABASE bare TO owner', 'bare');
+$node->command_fails_like([ 'psql', '-Xqc', 'SET ROLE owner; CREATE PUBLICATION supabase_realtime', $node->connstr('bare') ],
+	qr/publication "supabase_realtime" already exists/, 'and one that belongs to somebody else');
+$server->sql('CREATE PUBLICATION supabase_realtime FOR TABLE followed; DROP PUBLICATION another', 'bare');
+is($server->sql($publication, 'bare'), 'postgres|t|followed', 'an empty one is replaced');
+is($server->sql('SELECT tab, events FROM realtime.captures', 'bare'), 'followed|28', 'and its table is followed');
+
 # the extension takes its triggers along without a word, and leaves what is the user's
 $server->sql('DROP EXTENSION realtime', 'original');
 is($server->sql(q{SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'realtime%'}, 'original'), 0, 'no trigger is left');

@@ -37,8 +37,10 @@ sub certificate
 	return (key => "$dir/$name.key", cert => "$dir/$name.pem");
 }
 my %good = certificate('good', 'DNS:localhost,IP:127.0.0.1', '-days', 30);
-my %expired = certificate('expired', 'DNS:localhost,IP:127.0.0.1', '-days', -1);
+# an OpenSSL that is new signs none that ends before it begins
+my %expired = certificate('expired', 'DNS:localhost,IP:127.0.0.1', '-days', 0);
 my %other = certificate('other', 'DNS:other.example', '-days', 30);
+wait_for(sub { system("openssl x509 -in $expired{cert} -noout -checkend 0 >/dev/null") != 0 }, 'the certificate to expire');
 $server->reconfigure('realtime.webhook_ca_file' => "$dir/ca.pem");
 
 my $plain = WebhookReceiver->start;

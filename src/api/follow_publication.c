@@ -21,6 +21,7 @@
 #include "commands/event_trigger.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
+#include "utils/lsyscache.h"
 
 #include "api/sql_function.h"
 #include "pg_compat.h"

@@ -268,7 +268,10 @@ void
 change_index_remove(ChangeIndex *index, Target *target)
 {
 	if (target->links == NULL)
+	{
 		dlist_delete(&target->scanned_node);
+		return;
+	}
 	for (uint32 i = 0; i < target->nlinks; i++)
 		drop_link(index, &target->links[i]);
 	free(target->links);

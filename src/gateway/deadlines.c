@@ -81,7 +81,7 @@ grow(Deadlines *deadlines)
 		return true;
 	if (deadlines->cap > PG_UINT32_MAX / 4)
 		return false;
-	heap = realloc(deadlines->heap, cap * sizeof(*heap));
+	heap = realloc(deadlines->heap, cap * sizeof(Deadline *));
 	if (heap == NULL)
 		return false;
 	deadlines->heap = heap;

@@ -206,7 +206,7 @@ retire_set(ListenerSet *set)
 static void
 append_address(Bytes *list, int fd)
 {
-	struct sockaddr_storage addr;
+	struct sockaddr_storage addr = {0};
 	socklen_t	len = sizeof(addr);
 	char		host[NI_MAXHOST];
 	char		port[NI_MAXSERV];

@@ -264,7 +264,7 @@ grow_members(Members *members)
 		return true;
 	if (members->cap > PG_UINT32_MAX / 2)
 		return false;
-	array = realloc(members->cap > 0 ? members->array : NULL, cap * sizeof(*array));
+	array = realloc(members->cap > 0 ? members->array : NULL, cap * sizeof(struct Channel *));
 	if (array == NULL)
 		return false;
 	if (members->cap == 0)
@@ -286,7 +286,7 @@ shrink_members(Members *members)
 
 	if (members->cap <= FIRST_MEMBERS || members->count > members->cap / 4)
 		return;
-	array = realloc(members->array, cap * sizeof(*array));
+	array = realloc(members->array, cap * sizeof(struct Channel *));
 	if (array == NULL)
 		return;
 	members->array = array;

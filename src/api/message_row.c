@@ -285,10 +285,10 @@ find_column(TupleDesc desc, MessageColumn column)
 {
 	if (desc->natts >= (int) column && is_column(desc, (AttrNumber) column, column))
 		return (AttrNumber) column;
-	for (AttrNumber attnum = 1; attnum <= desc->natts; attnum++)
+	for (int attnum = 1; attnum <= desc->natts; attnum++)
 	{
-		if (is_column(desc, attnum, column))
-			return attnum;
+		if (is_column(desc, (AttrNumber) attnum, column))
+			return (AttrNumber) attnum;
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_COLUMN),

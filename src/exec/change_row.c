@@ -80,7 +80,7 @@ read_value(RowReader *reader, Form_pg_attribute attribute, const ChangeValue *va
 	copy = MemoryContextAllocExtended(CurrentMemoryContext, text.len + 1, MCXT_ALLOC_NO_OOM);
 	if (copy != NULL)
 	{
-		if (text.len > 0)
+		if (text.data != NULL)
 			memcpy(copy, text.data, text.len);
 		copy[text.len] = '\0';
 	}

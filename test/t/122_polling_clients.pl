@@ -37,13 +37,15 @@ is($server->stat('slow_closed'), 0, 'nobody was too slow');
 	my $victim;
 
 	# the connections are where the sessions are, once they have been handed over
-	wait_for(
-		sub {
-			%gateway = map { $_ => $server->gateway_of($get{$_}) // 0 } keys %get;
-			my %of_slot = map { slot($_) => $gateway{$_} } keys %gateway;
-			return !grep { !$gateway{$_} || $gateway{$_} != $of_slot{ slot($_) } } keys %gateway;
-		},
-		'the connections to be handed over');
+	eval {
+		wait_for(
+			sub {
+				%gateway = map { $_ => $server->gateway_of($get{$_}) // 0 } keys %get;
+				my %of_slot = map { slot($_) => $gateway{$_} } keys %gateway;
+				return !grep { !$gateway{$_} || $gateway{$_} != $of_slot{ slot($_) } } keys %gateway;
+			},
+			'the connections to be handed over');
+	} or die $@, map { sprintf "gateway %d, process %d, port %d\n", slot($_), $gateway{$_}, $get{$_}->local_port } sort keys %gateway;
 	$victim = $gateway{ $clients[0]->sid };
 	kill 'KILL', $victim;
 	wait_for(sub { !$server->process_alive($victim) && $server->programs == 4 && $server->stat('gateways') == 4 },

@@ -283,9 +283,9 @@ sub gateway_of
 	my $address = '0100007F'; # 127.0.0.1
 	my $local = sprintf '%s:%04X', $address, $self->port;
 	my $remote = sprintf '%s:%04X', $address, $client->local_port;
-	my ($inode) = slurp_file('/proc/net/tcp')
-	  =~ /^ *\d+: $local $remote 01(?: +\S+){5} +(\d+)/m
-	  or return undef;
+	# line by line, for one expression for all of them takes the square of their number
+	my ($line) = grep { index($_, ": $local $remote 01 ") > 0 } split /\n/, slurp_file('/proc/net/tcp');
+	my $inode = (split ' ', $line // return undef)[9];
 
 	for my $pid ($self->programs)
 	{

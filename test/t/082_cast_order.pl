@@ -12,21 +12,6 @@ use RealtimeServer;
 use Test::More;
 use Time::HiRes qw(time);
 
-# Process id of the gateway that holds a client's connection.
-sub gateway_of
-{
-	my ($server, $client) = @_;
-	my ($ours, $theirs) = map { sprintf ':%04X', $_ } $server->port, $client->{socket}->sockport;
-	my ($inode) = slurp_file('/proc/net/tcp') =~ /^ *\d+: \w+$ours \w+$theirs (?:\S+ +){6}(\d+)/m
-	  or die 'no such connection';
-
-	for my $pid ($server->programs)
-	{
-		return $pid if grep { (readlink($_) // '') eq "socket:[$inode]" } glob "/proc/$pid/fd/*";
-	}
-	die 'no gateway has the connection';
-}
-
 # Members of a topic, as many on each gateway.
 sub crowd
 {
@@ -38,7 +23,7 @@ sub crowd
 	while (grep({ @$_ >= $each } values %on) < $gateways)
 	{
 		my $client = $server->member($topic, %params);
-		my $list = $on{ gateway_of($server, $client) } //= [];
+		my $list = $on{ $server->gateway_of($client) } //= [];
 		if (@$list < $each) { push @$list, $client; }
 		else { $client->abandon; }
 	}

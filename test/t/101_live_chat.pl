@@ -19,6 +19,8 @@ my $dir = PostgreSQL::Test::Utils::tempdir() . '/chat';
 
 $ENV{DEMO_DIR} = $dir;
 my $out = '';
+# a test that was started in the background ignores it, and so would what it starts
+$SIG{INT} = 'DEFAULT';
 my $chat = IPC::Run::start([ "$top/examples/live-chat/live-chat" ], '<', \undef, '>', \$out, '2>&1');
 
 END

@@ -19,9 +19,9 @@
  *			a refusal as supabase-js does, for --seconds (0: until SIGTERM)
  *
  * Connecting blocks, a handshake of TLS included, which on loopback takes no time
- * as long as the server's backlog has room; --inflight bounds how many wait to be answered.  What is
- * reported of joins is from asking to the answer; with --ahead all connections
- * are there before the first of them.
+ * as long as the server's backlog has room; --inflight bounds how many wait to be
+ * answered.  What is reported of joins is from asking to the answer; with --ahead
+ * all connections are there before the first of them.
  *
  * bench/load_client.c
  *
@@ -526,9 +526,10 @@ take_frames(Client *client, const char *data, size_t len, int64 now)
 
 /*
  * A socket is readable: read once, take what is whole, keep what is left.
- * epoll is level-triggered, so that one read per turn is enough.
+ * epoll is level-triggered, so that one read per turn is enough; but it does not
+ * know what TLS has read already.  Returns whether there may be more of that.
  */
-static void
+static bool
 read_client(Client *client)
 {
 	size_t		len = client->rest_len;
@@ -540,11 +541,11 @@ read_client(Client *client)
 	got = client->tls != NULL ? tls_read(client->tls, buffer + len, READ_BYTES)
 		: read(client->fd, buffer + len, READ_BYTES);
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
+		return false;
 	if (got <= 0)
 	{
 		client_closed(client);
-		return;
+		return false;
 	}
 	now = now_us();
 	len += (size_t) got;
@@ -563,6 +564,7 @@ read_client(Client *client)
 	}
 	memcpy(client->rest, buffer + used, len);
 	client->rest_len = (uint32) len;
+	return client->tls != NULL && got == READ_BYTES;
 }
 
 /*
@@ -605,9 +607,8 @@ turn(int timeout_ms)
 	{
 		Client	   *client = &clients[events[i].data.u32];
 
-		do
-			read_client(client);
-		while (client->tls != NULL && tls_has_more(client->tls));
+		while (read_client(client))
+			;
 	}
 }
 

@@ -122,15 +122,6 @@ tls_read(SSL *tls, char *data, size_t size)
 }
 
 /*
- * Is something left that the socket would not tell of?
- */
-bool
-tls_has_more(SSL *tls)
-{
-	return SSL_has_pending(tls) != 0;
-}
-
-/*
  * Write all of it.
  */
 void

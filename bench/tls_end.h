@@ -26,12 +26,10 @@ extern SSL *tls_accept(int fd, const char *certificate, const char *key);
 
 /*
  * Read as read() does: as much of what has come as there is room for, 0 at the
- * end, -1 with errno EAGAIN where nothing has come.
+ * end, -1 with errno EAGAIN where nothing has come.  Where it fills the room, more
+ * may be left that poll() would not tell of.
  */
 extern ssize_t tls_read(SSL *tls, char *data, size_t size);
-
-/* Has more come than the last tls_read() had room for? */
-extern bool tls_has_more(SSL *tls);
 
 /* Write all of it, for which the socket must have room. */
 extern void tls_write(SSL *tls, const char *data, size_t len);

@@ -4,9 +4,9 @@
  *	  Telling the database how deliveries ended, in batches.
  *
  * One report is under way at a time, and what ends meanwhile waits for the next
- * one.  A report that cannot be made is made again, for ever: its deliveries stay
- * in hand, so nothing of them is delivered a second time, and if they are too
- * many, nothing more is fetched.
+ * one.  A report that cannot be made is made again, for ever: its deliveries
+ * stay in hand, so nothing of them is delivered a second time, and if they are
+ * too many, nothing more is fetched.
  *
  * src/courier/reports.c
  *

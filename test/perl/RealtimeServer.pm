@@ -285,7 +285,8 @@ sub gateway_of
 	my $remote = sprintf '%s:%04X', $address, $client->local_port;
 	# line by line, for one expression for all of them takes the square of their number
 	my ($line) = grep { index($_, ": $local $remote 01 ") > 0 } split /\n/, slurp_file('/proc/net/tcp');
-	my $inode = (split ' ', $line // return undef)[9];
+	return undef unless defined $line;
+	my $inode = (split ' ', $line)[9];
 
 	for my $pid ($self->programs)
 	{

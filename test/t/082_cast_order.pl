@@ -23,7 +23,7 @@ sub crowd
 	while (grep({ @$_ >= $each } values %on) < $gateways)
 	{
 		my $client = $server->member($topic, %params);
-		my $list = $on{ $server->gateway_of($client) } //= [];
+		my $list = $on{ $server->gateway_of($client) // die 'no gateway has the connection' } //= [];
 		if (@$list < $each) { push @$list, $client; }
 		else { $client->abandon; }
 	}

@@ -1,7 +1,6 @@
 // The gateways are killed and the hub is terminated under unmodified clients:
 // they come back by themselves and hear again.
 
-import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import { database, dialects, disconnect, gatewayPids, listener, patience, userToken, waitFor } from './support.mjs'
@@ -16,13 +15,24 @@ const secret = `room:${randomUUID()}`
 const usersToken = userToken(user)
 const accessToken = async () => usersToken
 
-// Publish until the listener hears; a client that is away misses some.
+// Publish until the listener hears and has joined; a client that is away misses some.
 async function hearsAgain (room, topic) {
   const had = room.got.length
   await waitFor(async () => {
     await db.query('SELECT realtime.send(\'{}\'::jsonb, \'again\', $1, $2)', [topic, topic === secret])
-    return room.got.length > had
-  }, 'the client to hear again')
+    return room.got.length > had && room.channel.state === 'joined'
+  }, `the client to join ${topic} and hear again`)
+}
+
+// End processes by the function, and wait until all gateways are others: from
+// then on nothing is heard through the connections that were.
+async function otherGatewaysAfter (end) {
+  const before = await gatewayPids(db)
+  await end(before)
+  await waitFor(async () => {
+    const now = await gatewayPids(db)
+    return now.length === before.length && !now.some((pid) => before.includes(pid))
+  }, 'other gateways')
 }
 
 describe('clients come back by themselves', { timeout: patience * 6 }, () => {
@@ -45,10 +55,7 @@ describe('clients come back by themselves', { timeout: patience * 6 }, () => {
   async function allHear (t) {
     for (const { name, rooms } of clients) {
       await t.test(name, async () => {
-        for (const [topic, room] of Object.entries(rooms)) {
-          await hearsAgain(room, topic)
-          assert.equal(room.channel.state, 'joined')
-        }
+        for (const [topic, room] of Object.entries(rooms)) await hearsAgain(room, topic)
       })
     }
   }
@@ -56,17 +63,13 @@ describe('clients come back by themselves', { timeout: patience * 6 }, () => {
   test('to begin with, all hear', allHear)
 
   test('after the gateways are killed', async (t) => {
-    const killed = await gatewayPids(db)
-    for (const pid of killed) process.kill(pid, 'SIGKILL')
-    await waitFor(async () => {
-      const now = await gatewayPids(db)
-      return now.length === killed.length && !now.some((pid) => killed.includes(pid))
-    }, 'other gateways')
+    await otherGatewaysAfter((pids) => pids.forEach((pid) => process.kill(pid, 'SIGKILL')))
     await allHear(t)
   })
 
   test('after the hub is terminated', async (t) => {
-    await db.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'realtime hub'")
+    await otherGatewaysAfter(() => db.query(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'realtime hub'"))
     await allHear(t)
   })
 })

@@ -27,11 +27,14 @@
  * Patience is for readers that take large bites.  So that stuck clients cannot
  * use it one after the other, ticks in which the bus waited and none of those
  * it waited for moved are limited, too: past WASTE_TICKS, won back at one a
- * second, patience is a single tick.
+ * second, patience is SHORT_TICKS.  Fewer would close clients that read well:
+ * TCP sends a lost segment again after 200 ms at the earliest, and on a busy
+ * machine a process may not run for as long.
  *
- * So stuck sockets cost the others a second in all, one that trickles on
- * purpose a second, and when everybody is equally slow, because this machine
- * or theirs is the bottleneck, all are paced and nobody is closed.
+ * So stuck sockets cost the others a second in all, and then SHORT_TICKS each
+ * time that some get stuck; one that trickles on purpose costs a second; and when
+ * everybody is equally slow, because this machine or theirs is the bottleneck,
+ * all are paced and nobody is closed.
  *
  * Why the budget comes back one to one: in such an overload sockets take turns
  * in holding the bus.  If those of a moment are fewer than half, the average
@@ -61,6 +64,7 @@
 
 #define TICK_MS 100
 #define PATIENCE_TICKS 5
+#define SHORT_TICKS 3
 #define SPEED_TICKS 8			/* that a speed is measured over */
 #define BUDGET_TICKS 10
 #define WASTE_TICKS 10
@@ -319,7 +323,7 @@ patience(bool waited, bool moved, int64 now)
 		wasted = Min(wasted + 1, WASTE_TICKS);
 		wasted_since = now;
 	}
-	return wasted < WASTE_TICKS ? PATIENCE_TICKS : 1;
+	return wasted < WASTE_TICKS ? PATIENCE_TICKS : SHORT_TICKS;
 }
 
 /*

@@ -28,6 +28,7 @@
 #include "gateway/access.h"
 #include "gateway/agent_channels.h"
 #include "gateway/changes.h"
+#include "gateway/conn_timers.h"
 #include "gateway/decisions.h"
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"

@@ -22,7 +22,7 @@
  *	  messages and its peer took less than FAST_BYTES; a tick below the soft
  *	  mark gives one back.
  * One that is not entitled pauses nobody: its queue grows to the hard limit
- * and it is closed (conn.c), as it is when its oldest frame gets too old.
+ * and it is closed (conn_output.c), as it is when its oldest frame gets too old.
  *
  * Patience is for readers that take large bites.  So that stuck clients cannot
  * use it one after the other, ticks in which the bus waited and none of those

@@ -19,7 +19,7 @@
 #include "gateway/backpressure.h"
 #include "gateway/bus_dispatch.h"
 #include "gateway/change_delivery.h"
-#include "gateway/conn.h"
+#include "gateway/conn_timers.h"
 #include "gateway/fanout.h"
 #include "gateway/gw_histograms.h"
 #include "gateway/gw_sandbox.h"

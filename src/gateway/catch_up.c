@@ -35,6 +35,7 @@
 
 #include "gateway/access.h"
 #include "gateway/catch_up.h"
+#include "gateway/conn_output.h"
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
 #include "gateway/held.h"

@@ -11,7 +11,7 @@
 #define REALTIME_CHANGE_AUDIENCE_H
 
 #include "gateway/change_terms.h"
-#include "gateway/conn.h"
+#include "gateway/conn_output.h"
 #include "gateway/topics.h"
 
 struct Changes;

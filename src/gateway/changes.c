@@ -24,6 +24,7 @@
 
 #include "gateway/change_delivery.h"
 #include "gateway/changes.h"
+#include "gateway/conn_timers.h"
 #include "gateway/joins.h"
 #include "gateway/refusals.h"
 #include "gateway/replies.h"

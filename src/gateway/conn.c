@@ -1,15 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * conn.c
- *	  A client's connection: its state, its queue, its end.
+ *	  A client's connection: its state, its socket, its end.
  *
- * What comes in is read elsewhere (conn_input.c); here is what goes out and
- * how a connection ends.  Four rules hold it together:
- *
- * - Queueing never writes.  Everything of a turn is collected and written by
- *	 one system call per socket in conn_flush_all(): this is what decides the
- *	 throughput.  The one exception is a queue at its bound that has not been
- *	 offered to the socket yet.
+ * What comes in is read by conn_input.c, what goes out is written by
+ * conn_output.c, and conn_timers.c has their clocks.  Two rules hold for all of
+ * them:
  *
  * - Closing never frees.  A close may happen in the middle of a fan-out over
  *	 the very array this connection is in, or with another event for it still
@@ -19,10 +15,6 @@
  * - A connection that is polled has no socket.  All else is as for others: what
  *	 is queued for it waits until a request takes it, as for a socket that is
  *	 full (polling.c).
- *
- * - The bound is looked at before something is added.  A queue may pass it by
- *	 one message, because a message larger than the bound must be deliverable
- *	 to a client that reads well.
  *
  * src/gateway/conn.c
  *
@@ -34,7 +26,7 @@
 #include <unistd.h>
 
 #include "gateway/channels.h"
-#include "gateway/conn.h"
+#include "gateway/conn_output.h"
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
 #include "gateway/http_exchange.h"
@@ -44,15 +36,10 @@
 #include "gateway/publishers.h"
 #include "gateway/relay.h"
 #include "gateway/request_headers.h"
-#include "proto/ws_frame.h"
 
-#define CLOSE_GRACE_MS 2000		/* for the peer to take our last bytes */
-#define IOV_MAX_RUNS 64			/* runs per system call */
 
 static uint32 nsockets;			/* of connections that are not freed */
 static uint32 nclosed;			/* those of CLOSED ones among them */
-static Conn *dirty;				/* to be flushed in this turn */
-static Conn **dirty_tail = &dirty;
 static Conn *reaped;			/* to be looked at before the sleep */
 
 /*
@@ -93,21 +80,6 @@ reap_later(Conn *conn)
 	conn->reaping = true;
 	conn->next_reaped = reaped;
 	reaped = conn;
-}
-
-/*
- * Have conn_flush_all() write its queue.  The order is that of first need, so
- * that nobody is always last.
- */
-static void
-flush_later(Conn *conn)
-{
-	if (conn->dirty)
-		return;
-	conn->dirty = true;
-	conn->next_dirty = NULL;
-	*dirty_tail = conn;
-	dirty_tail = &conn->next_dirty;
 }
 
 /*
@@ -284,13 +256,13 @@ input_events(const Conn *conn)
 }
 
 /*
- * Watch the socket, if there is one.
+ * Watch the socket, if there is one, for what it is to be read for, and more.
  */
-static void
-watch_for(Conn *conn, uint32 events)
+void
+conn_watch(Conn *conn, uint32 output)
 {
 	if (!conn_is_polled(conn))
-		loop_change(&conn->watch, events);
+		loop_change(&conn->watch, input_events(conn) | output);
 }
 
 /*
@@ -303,8 +275,7 @@ conn_recv(Conn *conn, char *buf, size_t len)
 	ssize_t		n = conn->stream.ops->recv(&conn->stream, conn->watch.fd, buf, len);
 
 	if (conn->stream.recv_wants_write != waited && conn->state <= CONN_OPEN)
-		watch_for(conn, input_events(conn) |
-				  (conn->pressure.backlog != NULL ? conn->watch.events & EPOLLOUT : 0));
+		conn_watch(conn, conn->pressure.backlog != NULL ? conn->watch.events & EPOLLOUT : 0);
 	return n;
 }
 
@@ -318,7 +289,7 @@ conn_pause_input(Conn *conn)
 	conn->input_paused = true;
 	if (conn->state == CONN_HTTP)
 		timer_restart(&conn->timer, TIMER_ANSWER, loop_now);
-	watch_for(conn, (conn->watch.events & EPOLLOUT) | input_events(conn));
+	conn_watch(conn, conn->watch.events & EPOLLOUT);
 }
 
 /*
@@ -332,18 +303,7 @@ conn_resume_input(Conn *conn)
 	conn->input_paused = false;
 	if (conn->state == CONN_HTTP)
 		timer_restart(&conn->timer, TIMER_REQUEST, loop_now);
-	watch_for(conn, (conn->watch.events & EPOLLOUT) | input_events(conn));
-}
-
-/*
- * Forget what is queued.
- */
-static void
-drop_queue(Conn *conn)
-{
-	STAT_SUB(BUS_STAT_QUEUED_BYTES, conn->out.bytes);
-	out_queue_clear(&conn->out);
-	backpressure_end(&conn->pressure);
+	conn_watch(conn, conn->watch.events & EPOLLOUT);
 }
 
 /*
@@ -358,7 +318,7 @@ conn_abort(Conn *conn)
 	if (!conn_is_polled(conn))
 		nclosed++;
 	timer_stop(&conn->timer);
-	drop_queue(conn);
+	conn_drop_output(conn);
 	reap_later(conn);
 }
 
@@ -366,8 +326,8 @@ conn_abort(Conn *conn)
  * Give up a client that does not read what it gets.  What the kernel still
  * holds for it goes, too: it can be more than our own queue.
  */
-static void
-abort_slow(Conn *conn)
+void
+conn_abort_slow(Conn *conn)
 {
 	struct linger reset = {.l_onoff = 1,.l_linger = 0};
 
@@ -383,123 +343,12 @@ abort_slow(Conn *conn)
  * same.  Closing at once would answer bytes still on their way from the peer
  * with a reset, and that can overtake our close frame.
  */
-static void
-linger(Conn *conn)
+void
+conn_linger(Conn *conn)
 {
 	set_state(conn, CONN_LINGERING);
 	conn->stream.ops->end(&conn->stream, conn->watch.fd);
 	loop_change(&conn->watch, EPOLLIN);
-}
-
-/*
- * The socket is full: wait until it is not, and let backpressure.c know.  A
- * connection that is going away has no say there; its timer runs.
- */
-static void
-wait_writable(Conn *conn, uint64 written)
-{
-	watch_for(conn, input_events(conn) | EPOLLOUT);
-	if (conn->state == CONN_CLOSING)
-		return;
-	if (conn->pressure.backlog == NULL)
-	{
-		if (!backpressure_begin(&conn->pressure, conn, conn->out.bytes,
-								conn->stream.ops->in_flight(&conn->stream, conn->watch.fd)))
-			conn_abort(conn);
-	}
-	else
-		backpressure_update(&conn->pressure, conn->out.bytes, written);
-}
-
-/*
- * All is written.
- */
-static void
-queue_drained(Conn *conn)
-{
-	if (conn->state == CONN_CLOSING)
-	{
-		linger(conn);
-		return;
-	}
-	backpressure_end(&conn->pressure);
-	watch_for(conn, input_events(conn));
-}
-
-/*
- * Hand what is queued to a request, if one waits for it.  If none does, that is
- * the same as a socket that takes nothing.
- */
-static void
-flush_polled(Conn *conn)
-{
-	bool		told_end = false;
-	size_t		taken = polling_deliver(conn, &told_end);
-
-	STAT_SUB(BUS_STAT_QUEUED_BYTES, taken);
-	if (conn->state == CONN_CLOSED)
-		return;
-	if (conn->state == CONN_CLOSING && told_end)
-		conn_abort(conn);
-	else if (conn->out.count > 0)
-		wait_writable(conn, taken);
-	else if (conn->state != CONN_CLOSING)
-		backpressure_end(&conn->pressure);
-}
-
-/*
- * Write what is queued as far as the socket takes it.
- */
-static void
-flush(Conn *conn)
-{
-	uint64		written = 0;
-
-	if (conn_is_polled(conn))
-	{
-		flush_polled(conn);
-		return;
-	}
-	while (conn->out.count > 0)
-	{
-		struct iovec iov[IOV_MAX_RUNS];
-		int			n = out_queue_iov(&conn->out, iov, IOV_MAX_RUNS);
-		size_t		offered = 0;
-		ssize_t		sent = conn->stream.ops->send(&conn->stream, conn->watch.fd, iov, n);
-
-		if (sent == STREAM_BROKEN)
-		{
-			conn_abort(conn);
-			return;
-		}
-		if (sent > 0)
-		{
-			out_queue_advance(&conn->out, sent);
-			STAT_SUB(BUS_STAT_QUEUED_BYTES, sent);
-			STAT_ADD(BUS_STAT_BYTES_OUT, sent);
-			written += sent;
-			conn_told(conn);
-		}
-		for (int i = 0; i < n; i++)
-			offered += iov[i].iov_len;
-		if (sent < 0 || (size_t) sent < offered)
-		{
-			wait_writable(conn, written);
-			return;
-		}
-	}
-	queue_drained(conn);
-}
-
-/*
- * Write all that is queued; false if that is not possible now, or never.
- */
-static bool
-write_all(Conn *conn)
-{
-	if (conn->out.count > 0)
-		flush(conn);
-	return conn->state <= CONN_OPEN && conn->out.count == 0;
 }
 
 /*
@@ -511,7 +360,7 @@ conn_release(Conn *conn)
 	int			fd;
 
 	Assert(conn->state == CONN_HTTP);
-	if (!write_all(conn))
+	if (!conn_write_all(conn))
 		return -1;
 	fd = unset_socket(conn);
 	if (!conn->stream.ops->can_hand_over)
@@ -530,7 +379,7 @@ conn_take_socket(Conn *to, Conn *from)
 	int			fd = -1;
 
 	Assert(to->state == CONN_OPEN && conn_is_polled(to) && to->polling == NULL);
-	if (write_all(from))
+	if (conn_write_all(from))
 		fd = unset_socket(from);
 	conn_abort(from);
 	if (fd < 0 || !set_socket(to, fd, ready, input_events(to)))
@@ -543,105 +392,8 @@ conn_take_socket(Conn *to, Conn *from)
 	to->stream = from->stream;
 	from->stream.ssl = NULL;
 	backpressure_end(&to->pressure);
-	flush_later(to);
+	conn_flush_later(to);
 	return true;
-}
-
-/*
- * Write to every socket that something was queued for.
- */
-void
-conn_flush_all(void)
-{
-	while (dirty != NULL)
-	{
-		Conn	   *conn = dirty;
-
-		dirty = conn->next_dirty;
-		if (dirty == NULL)
-			dirty_tail = &dirty;
-		conn->dirty = false;
-		if (conn->state == CONN_CLOSING || conn->out.count > 0 ||
-			(conn_is_polled(conn) && conn->state == CONN_OPEN))
-			flush(conn);
-	}
-}
-
-/*
- * EPOLLOUT, or a request that polls: flushed with the others, at the end of the
- * turn.
- */
-void
-conn_writable(Conn *conn)
-{
-	flush_later(conn);
-}
-
-/*
- * Is there room for more?  If not, the connection is closed.
- */
-static bool
-has_room(Conn *conn)
-{
-	uint64		bound = (uint64) gw_settings.max_send_queue;
-
-	if (out_queue_weight(&conn->out) <= bound)
-		return true;
-	/* filled within this turn: the socket was not asked yet */
-	if (conn->pressure.backlog == NULL)
-		flush(conn);
-	if (conn->state == CONN_CLOSED)
-		return false;
-	if (out_queue_weight(&conn->out) <= bound)
-		return true;
-	abort_slow(conn);
-	return false;
-}
-
-/*
- * Something was queued.  A socket that is full tells us when it takes bytes
- * again; all others are written to at the end of the turn.
- */
-static void
-queued(Conn *conn, size_t len)
-{
-	STAT_ADD(BUS_STAT_QUEUED_BYTES, len);
-	if (conn->pressure.backlog != NULL)
-		backpressure_update(&conn->pressure, conn->out.bytes, 0);
-	else
-		flush_later(conn);
-}
-
-/*
- * Queue a run of a shared buffer.
- */
-bool
-conn_deliver(Conn *conn, FrameBuf *buf, uint32 start, uint32 end)
-{
-	if (conn->state != CONN_OPEN || !has_room(conn))
-		return false;
-	if (!out_queue_push(&conn->out, buf, start, end))
-	{
-		conn_abort(conn);
-		return false;
-	}
-	backpressure_receiver(&conn->pressure);
-	queued(conn, end - start);
-	return true;
-}
-
-/*
- * Queue a copy of some bytes.
- */
-void
-conn_write(Conn *conn, const char *data, size_t len)
-{
-	if (len == 0 || conn->state > CONN_OPEN || !has_room(conn))
-		return;
-	if (out_queue_write(&conn->out, data, len))
-		queued(conn, len);
-	else
-		conn_abort(conn);
 }
 
 /*
@@ -654,7 +406,7 @@ begin_close(Conn *conn)
 	conn->input_paused = false;
 	backpressure_end(&conn->pressure);
 	timer_restart(&conn->timer, TIMER_CLOSE, loop_now);
-	flush_later(conn);
+	conn_flush_later(conn);
 	reap_later(conn);
 }
 
@@ -669,35 +421,6 @@ conn_finish(Conn *conn)
 }
 
 /*
- * A close frame.
- */
-void
-conn_write_close(Conn *conn, int code, const char *reason)
-{
-	char		frame[WS_MAX_SERVER_HEADER + WS_MAX_CONTROL];
-	size_t		reason_len = strlen(reason);
-	int			at;
-
-	if (code == WS_CLOSE_NO_STATUS)
-	{
-		conn_write(conn, frame, ws_frame_header(frame, WS_OP_CLOSE, 0));
-		return;
-	}
-	/* cut a long reason between two characters */
-	if (reason_len > WS_MAX_CONTROL - 2)
-	{
-		reason_len = WS_MAX_CONTROL - 2;
-		while (reason_len > 0 && (reason[reason_len] & 0xC0) == 0x80)
-			reason_len--;
-	}
-	at = ws_frame_header(frame, WS_OP_CLOSE, 2 + reason_len);
-	frame[at++] = (char) (code >> 8);
-	frame[at++] = (char) code;
-	memcpy(frame + at, reason, reason_len);
-	conn_write(conn, frame, at + reason_len);
-}
-
-/*
  * The one way to close a connection on purpose.
  */
 void
@@ -706,166 +429,6 @@ conn_close(Conn *conn, int code, const char *reason)
 	if (conn->state == CONN_OPEN)
 		conn->protocol->goodbye(conn, code, reason);
 	conn_finish(conn);
-}
-
-/*
- * The connection that a timer belongs to.
- */
-static Conn *
-owner(Timer *timer)
-{
-	return (Conn *) ((char *) timer - offsetof(Conn, timer));
-}
-
-/* Time that a WebSocket gets to take a session over that is polled. */
-static const int64 probe_timeout = 10000;
-
-/*
- * The clocks of OPEN connections: each has one of them, and no other has.
- */
-static const struct
-{
-	TimerKind	kind;
-	const int64 *length;
-}			clocks[] = {
-	{TIMER_IDLE, &gw_settings.idle_timeout},
-	{TIMER_EVENTS, &gw_settings.keepalive_interval},
-	{TIMER_CONNECT, &gw_settings.connect_timeout},
-	{TIMER_PING, &gw_settings.ping_interval},
-	{TIMER_PONG, &gw_settings.ping_timeout},
-	{TIMER_PROBE, &probe_timeout},
-};
-
-/*
- * The first one whose clock is the nth or one behind it.
- */
-static Conn *
-first_open_from(int n)
-{
-	for (; n < (int) lengthof(clocks); n++)
-	{
-		Timer	   *timer = timer_first(clocks[n].kind);
-
-		if (timer != NULL)
-			return owner(timer);
-	}
-	return NULL;
-}
-
-/*
- * The first one of all.
- */
-Conn *
-conn_first_open(void)
-{
-	return first_open_from(0);
-}
-
-/*
- * The one behind it.  Whoever closes the one at hand asks for this before.
- */
-Conn *
-conn_next_open(Conn *conn)
-{
-	Timer	   *timer = timer_next(conn->clock, &conn->timer);
-	int			n = 0;
-
-	if (timer != NULL)
-		return owner(timer);
-	while (clocks[n].kind != conn->clock)
-		n++;
-	return first_open_from(n + 1);
-}
-
-/*
- * Every connection has one timer, so the timers list them all.  Closing takes
- * a connection out of these kinds, whatever comes of it.
- */
-void
-conn_close_all(int code, const char *reason)
-{
-	static const TimerKind requests[] = {TIMER_REQUEST, TIMER_ANSWER};
-	Timer	   *timer;
-	Conn	   *conn;
-
-	for (int i = 0; i < (int) lengthof(requests); i++)
-	{
-		while ((timer = timer_first(requests[i])) != NULL)
-			conn_close(owner(timer), code, reason);
-	}
-	while ((conn = conn_first_open()) != NULL)
-		conn_close(conn, code, reason);
-}
-
-/*
- * The list of those whose request is waited for is in the order of time.
- */
-bool
-conn_make_room(void)
-{
-	Timer	   *oldest = timer_first(TIMER_REQUEST);
-
-	if (oldest == NULL)
-		return false;
-	conn_abort(owner(oldest));
-	return true;
-}
-
-/*
- * Look at the sockets that do not keep up: close those whose oldest queued
- * frame has waited too long, have the others judged.
- */
-static void
-check_backlogs(int64 now)
-{
-	Conn	   *conn = backpressure_next(NULL);
-
-	if (!backpressure_due(now))
-		return;
-	while (conn != NULL)
-	{
-		Conn	   *next = backpressure_next(&conn->pressure);
-
-		backpressure_measure(&conn->pressure, conn->stream.ops->in_flight(&conn->stream, conn->watch.fd));
-		if (out_queue_oldest(&conn->out) + gw_settings.send_timeout <= now)
-			abort_slow(conn);
-		conn = next;
-	}
-	backpressure_judge(now);
-}
-
-/*
- * Close what has run out of time.
- */
-void
-conn_run_timers(int64 now)
-{
-	Timer	   *timer;
-
-	while ((timer = timer_expired(TIMER_REQUEST, gw_settings.header_timeout, now)) != NULL)
-		conn_abort(owner(timer));
-	for (int i = 0; i < (int) lengthof(clocks); i++)
-	{
-		while ((timer = timer_expired(clocks[i].kind, *clocks[i].length, now)) != NULL)
-			owner(timer)->protocol->out_of_time(owner(timer));
-	}
-	while ((timer = timer_expired(TIMER_CLOSE, CLOSE_GRACE_MS, now)) != NULL)
-		conn_abort(owner(timer));
-	check_backlogs(now);
-}
-
-/*
- * The earliest of all deadlines.
- */
-int64
-conn_deadline(void)
-{
-	int64		deadline = timer_deadline(TIMER_REQUEST, gw_settings.header_timeout);
-
-	for (int i = 0; i < (int) lengthof(clocks); i++)
-		deadline = Min(deadline, timer_deadline(clocks[i].kind, *clocks[i].length));
-	deadline = Min(deadline, timer_deadline(TIMER_CLOSE, CLOSE_GRACE_MS));
-	return Min(deadline, backpressure_deadline());
 }
 
 /*

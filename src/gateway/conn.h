@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * conn.h
- *	  A client's connection: its state, its queue, its end.
+ *	  A client's connection: its state, its socket, its end.
  *
  * src/gateway/conn.h
  *
@@ -136,10 +136,6 @@ extern uint32 conn_count(void);
 extern uint32 conn_closed_count(void);
 extern uint32 conn_open_count(void);
 
-/* Walk those that are OPEN, in any order; NULL at the end. */
-extern Conn *conn_first_open(void);
-extern Conn *conn_next_open(Conn *conn);
-
 /*
  * The answer to the last request is queued: from now on what flows is of a
  * protocol.
@@ -151,23 +147,11 @@ extern void conn_pause_input(Conn *conn);
 extern void conn_resume_input(Conn *conn);
 
 /*
- * Queue bytes for this connection alone; nothing happens unless it is HTTP or
- * OPEN.  Without memory the connection is closed.
- */
-extern void conn_write(Conn *conn, const char *data, size_t len);
-
-/* Queue a stretch of a shared buffer; true if the connection took it. */
-extern bool conn_deliver(Conn *conn, FrameBuf *buf, uint32 start, uint32 end);
-
-/*
  * Close from our side: an OPEN connection with its protocol's goodbye behind
  * what is queued, any other without.  The connection stays readable as memory
  * until the end of the turn, but does nothing more.
  */
 extern void conn_close(Conn *conn, int code, const char *reason);
-
-/* Queue a close frame; no code is in it for WS_CLOSE_NO_STATUS. */
-extern void conn_write_close(Conn *conn, int code, const char *reason);
 
 /* Close once what is queued is written, without a frame: a last response. */
 extern void conn_finish(Conn *conn);
@@ -175,14 +159,8 @@ extern void conn_finish(Conn *conn);
 /* Give up at once: the peer is gone, or is not worth waiting for. */
 extern void conn_abort(Conn *conn);
 
-/*
- * Give up the one that has been waited for longest, of those whose next request
- * is not there; false if there is none.
- */
-extern bool conn_make_room(void);
-
-/* conn_close() for all, e.g. when messages were lost. */
-extern void conn_close_all(int code, const char *reason);
+/* The same for a client that does not read, with what the kernel holds for it. */
+extern void conn_abort_slow(Conn *conn);
 
 /*
  * A message or request has come, or it was told something: the clock of the
@@ -200,13 +178,13 @@ extern void conn_set_clock(Conn *conn, TimerKind clock);
  */
 extern ssize_t conn_recv(Conn *conn, char *buf, size_t len) RT_MUSTCHECK;
 
-/* The socket takes bytes again. */
-extern void conn_writable(Conn *conn);
+/* For what is read, and for EPOLLOUT too if that is given: what its events are. */
+extern void conn_watch(Conn *conn, uint32 output);
 
-/* Steps of a turn, and when the next is due. */
-extern void conn_run_timers(int64 now);
-extern int64 conn_deadline(void);
-extern void conn_flush_all(void);
+/* All is written of one that is CLOSING. */
+extern void conn_linger(Conn *conn);
+
+/* A step of a turn: free what was closed in it. */
 extern void conn_reap(void);
 
 #endif							/* REALTIME_CONN_H */

@@ -16,6 +16,7 @@
 #include "proto/proto.h"
 
 #include "gateway/conn_input.h"
+#include "gateway/conn_output.h"
 #include "gateway/fanout.h"
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
@@ -432,7 +433,7 @@ conn_input_ready(Watch *watch, uint32 events)
 	}
 	if (events & EPOLLOUT)
 	{
-		conn_writable(conn);
+		conn_flush_later(conn);
 		if (conn->stream.recv_wants_write)
 			events |= EPOLLIN;
 	}

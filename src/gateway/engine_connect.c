@@ -12,6 +12,7 @@
 #include "proto/proto.h"
 
 #include "gateway/admission.h"
+#include "gateway/conn_output.h"
 #include "gateway/engine_connect.h"
 #include "gateway/engine_session.h"
 #include "gateway/gw_settings.h"

@@ -22,6 +22,7 @@
  */
 #include "proto/proto.h"
 
+#include "gateway/conn_output.h"
 #include "gateway/engine_session.h"
 #include "gateway/fanout.h"
 #include "gateway/gw_settings.h"

@@ -19,6 +19,7 @@
 #include "proto/proto.h"
 
 #include "gateway/conn_input.h"
+#include "gateway/conn_output.h"
 #include "gateway/engine_upgrade.h"
 #include "gateway/protocol.h"
 #include "proto/engine_io.h"

@@ -40,6 +40,7 @@
 #include "gateway/agent_channels.h"
 #include "gateway/catch_up.h"
 #include "gateway/conn_input.h"
+#include "gateway/conn_output.h"
 #include "gateway/event_stream.h"
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"

@@ -27,6 +27,7 @@
 #include "gateway/backpressure.h"
 #include "gateway/catch_up.h"
 #include "gateway/channels.h"
+#include "gateway/conn_output.h"
 #include "gateway/fanout.h"
 #include "gateway/gw_stats.h"
 #include "gateway/message_frame.h"

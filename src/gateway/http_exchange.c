@@ -25,6 +25,7 @@
 #include "proto/proto.h"
 
 #include "gateway/conn_input.h"
+#include "gateway/conn_output.h"
 #include "gateway/http_exchange.h"
 #include "proto/http_chunked.h"
 

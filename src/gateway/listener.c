@@ -33,6 +33,7 @@
 #include <unistd.h>
 
 #include "gateway/conn_input.h"
+#include "gateway/conn_timers.h"
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
 #include "gateway/listen_sockets.h"

@@ -15,6 +15,7 @@
 #include "gateway/admission.h"
 #include "gateway/catch_up.h"
 #include "gateway/changes.h"
+#include "gateway/conn_output.h"
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
 #include "gateway/joins.h"

@@ -25,6 +25,7 @@
 #include "proto/proto.h"
 
 #include "gateway/conn_input.h"
+#include "gateway/conn_output.h"
 #include "gateway/engine_session.h"
 #include "gateway/fanout.h"
 #include "gateway/gw_settings.h"
@@ -296,7 +297,7 @@ polling_wait(Polling *polling, HttpExchange *exchange)
 	polling->get = exchange;
 	conn->polling = polling;
 	http_exchange_defer(exchange, false);
-	conn_writable(polling->session);
+	conn_flush_later(polling->session);
 	return true;
 }
 
@@ -439,7 +440,7 @@ void
 polling_probed(Polling *polling)
 {
 	polling->probed = true;
-	conn_writable(polling->session);
+	conn_flush_later(polling->session);
 }
 
 /*

@@ -49,9 +49,9 @@ extern bool polling_take(HttpExchange *exchange, Slice body) RT_MUSTCHECK;
 extern bool polling_wait(Polling *polling, HttpExchange *exchange) RT_MUSTCHECK;
 
 /*
- * Called by conn.c: give what the session's connection has queued to the request
- * that waits, if one does.  Returns the bytes taken off the queue; *told_end
- * becomes true when the client knows that the session is over.
+ * Called by conn_output.c: give what the session's connection has queued to the
+ * request that waits, if one does.  Returns the bytes taken off the queue;
+ * *told_end becomes true when the client knows that the session is over.
  */
 extern size_t polling_deliver(Conn *session, bool *told_end);
 

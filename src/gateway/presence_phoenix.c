@@ -13,6 +13,7 @@
  */
 #include "proto/proto.h"
 
+#include "gateway/conn_output.h"
 #include "gateway/gw_stats.h"
 #include "gateway/presence_form.h"
 #include "gateway/replies.h"

@@ -24,6 +24,7 @@
 #include "gateway/access.h"
 #include "gateway/admission.h"
 #include "gateway/catch_up.h"
+#include "gateway/conn_output.h"
 #include "gateway/engine_session.h"
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"

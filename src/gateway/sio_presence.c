@@ -16,6 +16,7 @@
  */
 #include "proto/proto.h"
 
+#include "gateway/conn_output.h"
 #include "gateway/engine_session.h"
 #include "gateway/joins.h"
 #include "gateway/presence_form.h"

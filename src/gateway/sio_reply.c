@@ -9,6 +9,7 @@
  */
 #include "proto/proto.h"
 
+#include "gateway/conn_output.h"
 #include "gateway/replies.h"
 #include "gateway/sio_reply.h"
 

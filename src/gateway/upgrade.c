@@ -17,6 +17,7 @@
 #include "proto/proto.h"
 
 #include "gateway/admission.h"
+#include "gateway/conn_output.h"
 #include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
 #include "gateway/http_answer.h"

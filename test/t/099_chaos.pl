@@ -317,13 +317,15 @@ sub hit_gateway
 	return;
 }
 
-# The server is stopped in one way or the other and started again.
+# The server is stopped in one way or the other and started again.  It may just be
+# recovering from a crash: a round has one restart only, or two.
 sub restart
 {
 	my $mode = (qw(fast immediate))[ rand 2 ];
 
 	undef $long;
-	return unless defined $server->try_sql('SELECT 1') && $node->stop($mode, fail_ok => 1);
+	wait_for(sub { defined $server->try_sql('SELECT 1') }, 'the server');
+	return unless $node->stop($mode, fail_ok => 1);
 	$node->start;
 	did('restarts');
 	return;

@@ -27,7 +27,6 @@
 
 #include "gateway/channels.h"
 #include "gateway/conn_output.h"
-#include "gateway/gw_settings.h"
 #include "gateway/gw_stats.h"
 #include "gateway/http_exchange.h"
 #include "gateway/identities.h"

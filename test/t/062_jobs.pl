@@ -30,31 +30,39 @@ CREATE POLICY waits ON realtime.messages FOR SELECT TO anon
 	USING (pg_advisory_xact_lock_shared(split_part(realtime.topic(), ':', 1)::int) IS NOT NULL);
 SQL
 
-# A session that holds the locks that topics like "1:..." wait for.
+# A session that holds the locks that topics like "1:..." wait for.  It is asked how
+# things stand, too: jobs wait for 8 s, and each new session takes some of that.
 my ($in, $out) = ('', '');
-my $locker = IPC::Run::start(
+my $session = IPC::Run::start(
 	[ 'psql', '-XAtq', '-h', $node->host, '-p', $node->port, 'postgres' ],
 	'<', \$in, '>', \$out, '2>&1', IPC::Run::timeout(10 * $RealtimeServer::patience));
 
-sub lock_session
+# Run statements there; returns what they print.
+sub in_session
 {
-	my ($function, @keys) = @_;
+	my (@statements) = @_;
 
 	$out = '';
-	$in .= "SELECT pg_advisory_$function($_);\n" for @keys;
-	$in .= "SELECT 'done';\n";
-	$locker->pump until $out =~ /done/;
-	return;
+	$in .= join('', map { "$_;\n" } @statements) . "\\echo done\n";
+	$session->pump until $out =~ /^done$/m;
+	return $out =~ s/\n?done\n//r;
 }
-sub hold { return lock_session('lock', @_); }
-sub release { return lock_session('unlock', @_); }
+
+sub hold { return in_session(map { "SELECT pg_advisory_lock($_)" } @_); }
+sub release { return in_session(map { "SELECT pg_advisory_unlock($_)" } @_); }
 
 # Wait until so many jobs wait, beside the one that runs.  One of the hub's own may be
 # among them, which it has now and then, and stays there as long as that one runs.
 sub wait_for_queue
 {
 	my ($n) = @_;
-	wait_for(sub { my $queued = $server->stat('queued_jobs'); return $queued == $n || $queued == $n + 1 }, "$n jobs to wait");
+
+	wait_for(
+		sub {
+			my $queued = in_session(q{SELECT counters ->> 'queued_jobs' FROM realtime.status()});
+			return $queued == $n || $queued == $n + 1;
+		},
+		"$n jobs to wait");
 	return;
 }
 
@@ -63,7 +71,7 @@ sub wait_for_run
 {
 	wait_for(
 		sub {
-			$server->sql(q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'realtime executor' AND wait_event = 'advisory'});
+			in_session(q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'realtime executor' AND wait_event = 'advisory'});
 		},
 		'the executor to wait for the lock');
 	return;
@@ -138,14 +146,14 @@ sub start_call
 	wait_for_queue(2);
 
 	# both come later than the joins that wait
-	my $xid = $server->sql(q{BEGIN; SELECT FROM realtime.send('{}'::jsonb, 'e', 'room', false); SELECT pg_current_xact_id(); COMMIT});
+	my $xid = in_session(q{SELECT pg_current_xact_id() FROM realtime.send('{}'::jsonb, 'e', 'room', false)});
 	wait_for_queue(3);
 	my $call = start_call();
 	wait_for_queue(4);
 
 	release(2);
 	is(result($client, $running), 'ok', 'the job that runs ends');
-	wait_for(sub { $server->sql("SELECT count(*) FROM realtime.commits WHERE xid = '$xid'") }, 'the commit to be recorded');
+	wait_for(sub { in_session("SELECT count(*) FROM realtime.commits WHERE xid = '$xid'") }, 'the commit to be recorded');
 	is($client->reply($next, 0), undef, 'commits are recorded before joins are decided');
 	release(3);
 	my $answer = $call->http;
@@ -274,7 +282,7 @@ sub start_call
 }
 
 $in .= "\\q\n";
-$locker->finish;
+$session->finish;
 $server->cluster_alive('after all of that');
 
 done_testing();

@@ -150,7 +150,7 @@ my $server = RealtimeServer->start_new('commits', conf => <<'CONF');
 max_wal_size = 64MB
 min_wal_size = 32MB
 wal_keep_size = 1GB
-realtime.idle_timeout = 10min
+realtime.idle_timeout = 1h
 max_prepared_transactions = 20
 CONF
 my $node = $server->node;

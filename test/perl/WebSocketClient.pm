@@ -28,6 +28,7 @@ use Errno qw(EAGAIN EINTR EWOULDBLOCK);
 use IO::Select;
 use IO::Socket::INET;
 use JSON::PP;
+use PostgreSQL::Test::Utils;
 use Socket qw(SOL_SOCKET SO_RCVBUF IPPROTO_TCP TCP_NODELAY);
 use Time::HiRes qw(time);
 
@@ -43,8 +44,9 @@ use constant {
 
 my $json = JSON::PP->new->utf8->allow_nonref->canonical;
 
-# How long to wait for an answer, in seconds, where a test does not say.
-our $patience = 20;
+# How long to wait for an answer, in seconds, where a test does not say: 20, unless
+# tests are told that all is slower.
+our $patience = $PostgreSQL::Test::Utils::timeout_default / 3;
 
 # Connect and upgrade.
 #

@@ -160,9 +160,12 @@ child_start(Child *child, Instant now, int *bus_fd, int *door_fd)
 	child->started_at = now;
 	if (pid < 0)
 	{
+		bool		unknown = errno == ENOSYS || errno == EPERM;
+
 		set_delay(child, now);
 		ereport(WARNING,
-				(errmsg("could not start realtime %s: %m", child->name)));
+				(errmsg("could not start realtime %s: %m", child->name),
+				 unknown ? errhint("Linux 5.3 or later is needed, and a container that lets a server call pidfd_open().") : 0));
 		return false;
 	}
 	child->pid = pid;

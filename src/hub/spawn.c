@@ -14,7 +14,8 @@
  *	 second recovery, one time in eight (test/t/022_orphans.pl).  The signal is
  *	 set for the parent of that moment, hence the second look at getppid().
  * - setsid(): signals to a background worker go to its process group.
- * - close_range(): PostgreSQL opens files without O_CLOEXEC.
+ * - Descriptors are closed: PostgreSQL opens files without O_CLOEXEC, that of all
+ *	 passwords among them.
  *
  * src/hub/spawn.c
  *
@@ -22,6 +23,7 @@
  */
 #include "postgres.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -64,7 +66,37 @@ place_descriptor(int fd, int number)
 }
 
 /*
- * The child, up to exec.  Only async-signal-safe calls.  A door_fd of -1 is none.
+ * Close all descriptors from one on, or end: those of the server are nothing for a
+ * program that meets the network.
+ *
+ * Linux before 5.9, or a container that refuses what it does not know, has no
+ * close_range().  Then the open ones are looked up.
+ */
+static void
+close_from(int first)
+{
+	struct dirent *entry;
+	DIR		   *dir;
+
+	if (syscall(SYS_close_range, first, ~0U, 0) == 0)
+		return;
+	dir = opendir("/proc/self/fd");
+	if (dir == NULL)
+		_exit(EXIT_CANNOT_EXECUTE);
+	while ((entry = readdir(dir)) != NULL)
+	{
+		/* 0 for what is no number */
+		int			fd = atoi(entry->d_name);
+
+		if (fd >= first && fd != dirfd(dir))
+			close(fd);
+	}
+	closedir(dir);
+}
+
+/*
+ * The child, up to exec.  The hub has no threads, so it may do what it likes, but
+ * nothing of the server's is called.  A door_fd of -1 is none.
  */
 static void
 become_program(const char *path, char **argv, int bus_fd, int door_fd, pid_t hub)
@@ -96,7 +128,7 @@ become_program(const char *path, char **argv, int bus_fd, int door_fd, pid_t hub
 		place_descriptor(door_fd, DOOR_FD);
 	}
 	place_descriptor(bus_fd, BUS_FD);
-	(void) syscall(SYS_close_range, last + 1, ~0U, 0);
+	close_from(last + 1);
 
 	sigemptyset(&none);
 	(void) sigprocmask(SIG_SETMASK, &none, NULL);

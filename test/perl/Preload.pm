@@ -1,7 +1,7 @@
 #-------------------------------------------------------------------------
 #
 # Preload.pm
-#	  Servers whose memory or whose clock a test has in its hands.
+#	  Servers whose memory, clock or kernel a test has in its hands.
 #
 # The server's programs are run from a copy of their directory (BusGateway.pm),
 # with a gateway that is the real one behind a line that preloads a library
@@ -15,6 +15,9 @@
 #
 #	my $server = Preload->shifted_server('name');
 #	$server->{clock}->set(3600);			an hour later, at once
+#
+#	my $server = Preload->old_server('name', 'close_range');
+#	$server->start;
 #
 #-------------------------------------------------------------------------
 package Preload;
@@ -75,14 +78,22 @@ sub _programs
 	return $top;
 }
 
-# A server with a function to start it in an environment of its own.
-sub _server
+# A server with functions to start it in an environment of its own.
+sub _new_server
 {
 	my ($name, $environment, %params) = @_;
 	my $server = RealtimeServer->new($name, %params);
 
 	$server->{environment} = $environment;
-	bless $server, 'Preload::Server';
+	return bless $server, 'Preload::Server';
+}
+
+# The same, and start it.
+sub _server
+{
+	my (@server) = @_;
+	my $server = _new_server(@server);
+
 	$server->start;
 	return $server;
 }
@@ -120,6 +131,14 @@ sub shifted_server
 	return $server;
 }
 
+# One whose kernel does not know a system call; it is to be started yet.
+sub old_server
+{
+	my ($class, $name, $unknown, %params) = @_;
+
+	return _new_server($name, { OLD_KERNEL => $unknown, LD_PRELOAD => _library('old_kernel') }, %params);
+}
+
 # One whose gateway has limits.
 sub limited_server
 {
@@ -140,6 +159,15 @@ sub start
 	local @ENV{ keys %{ $self->{environment} } } = values %{ $self->{environment} };
 
 	return $self->SUPER::start;
+}
+
+# Start it, though its gateway may never come.
+sub start_node
+{
+	my ($self) = @_;
+	local @ENV{ keys %{ $self->{environment} } } = values %{ $self->{environment} };
+
+	return $self->node->start;
 }
 
 package Preload::Faults;

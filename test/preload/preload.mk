@@ -14,7 +14,8 @@ WRAPPED += palloc_mul palloc0_mul repalloc_mul
 PALLOC_MUL = -DHAVE_PALLOC_MUL
 endif
 
-PRELOADS = build/preload/clock_shift.so build/preload/malloc_fault.so build/preload/realtime.so
+PRELOADS = build/preload/clock_shift.so build/preload/malloc_fault.so \
+	build/preload/old_kernel.so build/preload/realtime.so
 
 build/preload/%.so: test/preload/%.c test/preload/fault_page.h
 	@mkdir -p $(@D)

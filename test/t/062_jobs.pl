@@ -246,7 +246,7 @@ sub start_call
 # Stopped, it hears of no timeout.
 {
 	# the number of executors shows that the hub has read its settings again
-	$server->reconfigure('realtime.statement_timeout' => 100, 'realtime.executors' => 2);
+	$server->reconfigure('realtime.statement_timeout' => '1s', 'realtime.executors' => 2);
 	wait_for(sub { $server->stat('executors') == 2 }, 'another executor');
 	$server->reconfigure('realtime.executors' => 1);
 	wait_for(sub { $server->stat('executors') == 1 }, 'it to end');

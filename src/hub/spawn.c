@@ -86,10 +86,10 @@ close_from(int first)
 	while ((entry = readdir(dir)) != NULL)
 	{
 		/* 0 for what is no number */
-		int			fd = atoi(entry->d_name);
+		long		fd = strtol(entry->d_name, NULL, 10);
 
 		if (fd >= first && fd != dirfd(dir))
-			close(fd);
+			close((int) fd);
 	}
 	closedir(dir);
 }

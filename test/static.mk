@@ -42,7 +42,7 @@ static-cppcheck:
 	@$(CPPCHECK) src/api src/exec src/hub $(wildcard src/*.c)
 
 static-tidy:
-	@printf '%s -DFRONTEND\n' $(filter src/proto/% $(PROGRAM_ROOMS),$(FILES)) \
-		| xargs -P$$(nproc) -L1 sh -c 'clang-tidy --quiet $$0 -- $(STATIC_FLAGS) $$1'
-	@printf '%s\n' $(filter-out src/proto/% $(PROGRAM_ROOMS),$(FILES)) \
-		| xargs -P$$(nproc) -L1 sh -c 'clang-tidy --quiet $$0 -- $(STATIC_FLAGS)'
+	@for file in $(filter src/proto/% $(PROGRAM_ROOMS),$(FILES)); do echo "$$file -DFRONTEND"; done \
+		| xargs -r -P$$(nproc) -L1 sh -c 'clang-tidy --quiet $$0 -- $(STATIC_FLAGS) $$1'
+	@for file in $(filter-out src/proto/% $(PROGRAM_ROOMS),$(FILES)); do echo "$$file"; done \
+		| xargs -r -P$$(nproc) -L1 sh -c 'clang-tidy --quiet $$0 -- $(STATIC_FLAGS)'

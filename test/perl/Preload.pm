@@ -78,7 +78,7 @@ sub _programs
 	return $top;
 }
 
-# A server with functions to start it in an environment of its own.
+# A server that is started in an environment of its own.
 sub _new_server
 {
 	my ($name, $environment, %params) = @_;
@@ -153,21 +153,12 @@ package Preload::Server;
 
 use parent -norequire, 'RealtimeServer';
 
-sub start
-{
-	my ($self) = @_;
-	local @ENV{ keys %{ $self->{environment} } } = values %{ $self->{environment} };
-
-	return $self->SUPER::start;
-}
-
-# Start it, though its gateway may never come.
 sub start_node
 {
 	my ($self) = @_;
 	local @ENV{ keys %{ $self->{environment} } } = values %{ $self->{environment} };
 
-	return $self->node->start;
+	return $self->SUPER::start_node;
 }
 
 package Preload::Faults;

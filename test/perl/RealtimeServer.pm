@@ -116,11 +116,18 @@ sub start
 {
 	my ($self) = @_;
 
-	$self->node->start;
+	$self->start_node;
 	$self->wait_until_healthy;
 	$self->sql('CREATE EXTENSION IF NOT EXISTS realtime') if $self->{extension};
 	$self->{started} = $self->sql('SELECT pg_postmaster_start_time()');
 	return;
+}
+
+# Start the server and nothing more: its gateway may never come.
+sub start_node
+{
+	my ($self) = @_;
+	return $self->node->start;
 }
 
 # Publish {"n": $n} with event "e" to a public topic, in a transaction of its

@@ -32,24 +32,11 @@ SQL
 
 # A session that holds the locks that topics like "1:..." wait for.  It is asked how
 # things stand, too: jobs wait for 8 s, and each new session takes some of that.
-my ($in, $out) = ('', '');
-my $session = IPC::Run::start(
-	[ 'psql', '-XAtq', '-h', $node->host, '-p', $node->port, 'postgres' ],
-	'<', \$in, '>', \$out, '2>&1', IPC::Run::timeout(10 * $RealtimeServer::patience));
+my $session = $node->background_psql('postgres');
+$session->set_query_timer_restart;
 
-# Run statements there; returns what they print.
-sub in_session
-{
-	my (@statements) = @_;
-
-	$out = '';
-	$in .= join('', map { "$_;\n" } @statements) . "\\echo done\n";
-	$session->pump until $out =~ /^done$/m;
-	return $out =~ s/\n?done\n//r;
-}
-
-sub hold { return in_session(map { "SELECT pg_advisory_lock($_)" } @_); }
-sub release { return in_session(map { "SELECT pg_advisory_unlock($_)" } @_); }
+sub hold { $session->query_safe("SELECT pg_advisory_lock($_)") for @_; return; }
+sub release { $session->query_safe("SELECT pg_advisory_unlock($_)") for @_; return; }
 
 # Wait until so many jobs wait, beside the one that runs.  One of the hub's own may be
 # among them, which it has now and then, and stays there as long as that one runs.
@@ -59,7 +46,7 @@ sub wait_for_queue
 
 	wait_for(
 		sub {
-			my $queued = in_session(q{SELECT counters ->> 'queued_jobs' FROM realtime.status()});
+			my $queued = $session->query_safe(q{SELECT counters ->> 'queued_jobs' FROM realtime.status()});
 			return $queued == $n || $queued == $n + 1;
 		},
 		"$n jobs to wait");
@@ -71,7 +58,7 @@ sub wait_for_run
 {
 	wait_for(
 		sub {
-			in_session(q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'realtime executor' AND wait_event = 'advisory'});
+			$session->query_safe(q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'realtime executor' AND wait_event = 'advisory'});
 		},
 		'the executor to wait for the lock');
 	return;
@@ -146,14 +133,14 @@ sub start_call
 	wait_for_queue(2);
 
 	# both come later than the joins that wait
-	my $xid = in_session(q{SELECT pg_current_xact_id() FROM realtime.send('{}'::jsonb, 'e', 'room', false)});
+	my $xid = $session->query_safe(q{SELECT pg_current_xact_id() FROM realtime.send('{}'::jsonb, 'e', 'room', false)});
 	wait_for_queue(3);
 	my $call = start_call();
 	wait_for_queue(4);
 
 	release(2);
 	is(result($client, $running), 'ok', 'the job that runs ends');
-	wait_for(sub { in_session("SELECT count(*) FROM realtime.commits WHERE xid = '$xid'") }, 'the commit to be recorded');
+	wait_for(sub { $session->query_safe("SELECT count(*) FROM realtime.commits WHERE xid = '$xid'") }, 'the commit to be recorded');
 	is($client->reply($next, 0), undef, 'commits are recorded before joins are decided');
 	release(3);
 	my $answer = $call->http;
@@ -281,8 +268,7 @@ sub start_call
 	is($client->join_result('7:one', private => 1), 'ok', 'until there is one again');
 }
 
-$in .= "\\q\n";
-$session->finish;
+$session->quit;
 $server->cluster_alive('after all of that');
 
 done_testing();

@@ -37,18 +37,14 @@ CREATE POLICY headers_seen ON realtime.messages FOR SELECT TO anon
 SQL
 
 # A session that holds the locks.
-my ($in, $out) = ('', '');
-my $locker = IPC::Run::start(
-	[ 'psql', '-XAtq', '-h', $node->host, '-p', $node->port, 'postgres' ],
-	'<', \$in, '>', \$out, '2>&1', IPC::Run::timeout(10 * $RealtimeServer::patience));
+my $locker = $node->background_psql('postgres');
+$locker->set_query_timer_restart;
 
 sub lock_session
 {
 	my (@statements) = @_;
 
-	$out = '';
-	$in .= "$_;\n" for @statements, "SELECT 'done'";
-	$locker->pump until $out =~ /done/;
+	$locker->query_safe($_) for @statements;
 	return;
 }
 sub hold { return lock_session(map { "SELECT pg_advisory_lock($_)" } @_); }
@@ -552,8 +548,7 @@ for (
 }
 
 unlike(slurp_file($node->logfile), qr/\Q$api_key\E|${\ sha256_hex($api_key) }/, 'no key is in the log');
-$in .= "\\q\n";
-$locker->finish;
+$locker->quit;
 is($server->gateway_pid, $gateway, 'all of this was one gateway');
 $server->cluster_alive('after all that');
 done_testing();

@@ -134,8 +134,21 @@ trim_memory(void)
 }
 
 /*
+ * Write to the hub.
+ */
+static void
+tell_hub(void)
+{
+	topics_flush_interest();
+	presence_flush();
+	bus_link_flush();
+}
+
+/*
  * One turn of the loop: sleep unless somebody was held back, take what came,
- * then write.
+ * then write.  The hub comes first: what a client is told is done, it knows, so
+ * whoever asks another gateway after that finds it done.  It comes last, too,
+ * with what connections that have ended leave behind.
  */
 static void
 turn(void)
@@ -159,17 +172,16 @@ turn(void)
 	change_terms_flush();
 	change_delivery_flush();
 	presence_topics_tell(loop_now);
+	tell_hub();
 	conn_flush_all();
 	conn_reap();
 	relay_reap();
-	topics_flush_interest();
-	presence_flush();
 	measure_end_turn();
 	limits_turn(loop_now);
 	tls_end_turn();
 	audience_report(loop_now);
 	gw_stats_report(loop_now);
-	bus_link_flush();
+	tell_hub();
 	trim_memory();
 }
 

@@ -67,11 +67,11 @@ sub _new_page
 # `ulimit` takes them.
 sub _programs
 {
-	my ($library, $variable, $page, $limits) = @_;
+	my ($library, $variable, $value, $limits) = @_;
 	my $top = PostgreSQL::Test::Utils::tempdir();
 	my ($bindir) = run_command([ 'pg_config', '--bindir' ]);
 	my $gateway = abs_path("$bindir/realtime_gateway");
-	my $preload = $library ? "\$ENV{LD_PRELOAD} = '$library';\n\$ENV{$variable} = '$page';" : '';
+	my $preload = $library ? "\$ENV{LD_PRELOAD} = '$library';\n\$ENV{$variable} = '$value';" : '';
 	my $command = $limits ? "exec '/bin/sh', '-c', 'ulimit $limits; exec \"\$0\"', '$gateway';" : "exec '$gateway';";
 
 	BusGateway::copy_programs($top, "$preload\n$command\n");
@@ -137,6 +137,16 @@ sub old_server
 	my ($class, $name, $unknown, %params) = @_;
 
 	return _new_server($name, { OLD_KERNEL => $unknown, LD_PRELOAD => _library('old_kernel') }, %params);
+}
+
+# One whose gateway takes half a second to tell the hub what has a text in it.
+sub slow_bus_server
+{
+	my ($class, $name, $text, %params) = @_;
+
+	local $ENV{PATH} = $ENV{PATH};
+	_programs(_library('slow_bus'), 'SLOW_BUS', $text);
+	return _server($name, { PATH => $ENV{PATH} }, %params);
 }
 
 # One whose gateway has limits.

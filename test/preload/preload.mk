@@ -15,7 +15,7 @@ PALLOC_MUL = -DHAVE_PALLOC_MUL
 endif
 
 PRELOADS = build/preload/clock_shift.so build/preload/malloc_fault.so \
-	build/preload/old_kernel.so build/preload/realtime.so
+	build/preload/old_kernel.so build/preload/realtime.so build/preload/slow_bus.so
 
 build/preload/%.so: test/preload/%.c test/preload/fault_page.h
 	@mkdir -p $(@D)

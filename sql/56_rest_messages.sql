@@ -6,8 +6,8 @@
 -- written, and planned with their values: what comes out is a scan of the one
 -- index or the other in its order, of those partitions that are left, which stops
 -- at the limit.  Behind a place in time the messages next to it are wanted.  It is
--- null where its payloads are more than fits into an answer, and no more of them
--- than that are in memory.
+-- null where its payloads are more than fits into an answer, and then it is not put
+-- together.
 CREATE FUNCTION realtime.messages_page(
 		channel_id uuid, event_name text, before_at timestamptz, before_id uuid, after_at timestamptz, after_id uuid,
 		page_limit bigint, page_offset bigint)
@@ -31,11 +31,11 @@ DECLARE
 		coalesce(octet_length(d.payload::text), (octet_length(d.binary_payload) + 2) / 3 * 4, 0) $$;
 	max_bytes CONSTANT bigint := 7 * 1024 * 1024;
 	page jsonb;
-	page_bytes bigint;
 BEGIN
-	EXECUTE 'SELECT jsonb_agg(jsonb_build_object(' || message || ') ORDER BY m.created_at DESC, m.id DESC)'
-		' FILTER (WHERE m.bytes <= $9), max(m.bytes)'
-		' FROM (SELECT *, sum(' || payload_bytes || ') OVER (ORDER BY d.created_at, d.id) AS bytes'
+	EXECUTE 'SELECT CASE WHEN count(*) = 0 THEN ''[]'' ELSE'
+		' jsonb_agg(jsonb_build_object(' || message || ') ORDER BY m.created_at DESC, m.id DESC)'
+		' FILTER (WHERE m.page_bytes <= $9) END'
+		' FROM (SELECT *, sum(' || payload_bytes || ') OVER () AS page_bytes'
 		' FROM (SELECT * FROM realtime.message_details d WHERE true'
 		|| CASE WHEN channel_id IS NULL THEN '' ELSE ' AND d.channel_id = $1' END
 		|| CASE WHEN event_name IS NULL THEN '' ELSE ' AND d.event_name = $2' END
@@ -43,9 +43,9 @@ BEGIN
 		|| CASE WHEN after_at IS NULL THEN '' ELSE ' AND d.created_at >= $5 AND (d.created_at, d.id) > ($5, $6)' END
 		|| format(' ORDER BY d.created_at %1$s, d.id %1$s LIMIT $7 OFFSET $8) d) m',
 				  CASE WHEN after_at IS NOT NULL AND before_at IS NULL THEN 'ASC' ELSE 'DESC' END)
-	INTO page, page_bytes
+	INTO page
 	USING channel_id, event_name, before_at, before_id, after_at, after_id, page_limit, page_offset, max_bytes;
-	RETURN CASE WHEN page_bytes > max_bytes THEN NULL ELSE coalesce(page, '[]') END;
+	RETURN page;
 END
 $page$;
 

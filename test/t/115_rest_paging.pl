@@ -142,13 +142,11 @@ INSERT INTO realtime.messages (topic, extension, event, payload, binary_payload,
 SELECT 'a', 'broadcast', 'e', payload, CASE WHEN payload IS NULL THEN decode(repeat('00', 1500000), 'hex') END, '$channel', true
 FROM unnest(ARRAY[jsonb_build_object('text', repeat('x', 2000000)), NULL]) payload, generate_series(1, 10);
 SQL
-for my $limit (3, 4, 1000)
-{
-	my $answer = $admin->ask('GET', "messages?limit=$limit");
-	if ($limit == 3) { is(@{ $answer->[1] }, 3, 'six megabytes of payload in one answer'); next; }
-	is_deeply($answer, ApiClient::error(400, 'INVALID_INPUT', 'limit: These messages have more than 7 MB of payload, ask for fewer'),
-		"$limit messages are too much, and that is said");
-}
+is(@{ $admin->ask('GET', 'messages?limit=3')->[1] }, 3, 'six megabytes of payload in one answer');
+is_deeply($admin->ask('GET', "messages?limit=$_"),
+	ApiClient::error(400, 'INVALID_INPUT', 'limit: These messages have more than 7 MB of payload, ask for fewer'),
+	"$_ messages are too much, and that is said")
+  for 4, 1000;
 
 $server->cluster_alive('after the requests');
 done_testing();

@@ -98,6 +98,16 @@ sub _server
 	return $server;
 }
 
+# One of which only the gateway is another one: that of _programs(@$gateway).
+sub _gateway_server
+{
+	my ($name, $gateway, %params) = @_;
+
+	local $ENV{PATH} = $ENV{PATH};
+	_programs(@$gateway);
+	return _server($name, { PATH => $ENV{PATH} }, %params);
+}
+
 # A server whose module, or whose gateway, fails to get memory when it is told to.
 sub faulty_server
 {
@@ -143,20 +153,14 @@ sub old_server
 sub slow_bus_server
 {
 	my ($class, $name, $text, %params) = @_;
-
-	local $ENV{PATH} = $ENV{PATH};
-	_programs(_library('slow_bus'), 'SLOW_BUS', $text);
-	return _server($name, { PATH => $ENV{PATH} }, %params);
+	return _gateway_server($name, [ _library('slow_bus'), 'SLOW_BUS', $text ], %params);
 }
 
 # One whose gateway has limits.
 sub limited_server
 {
 	my ($class, $name, $limits, %params) = @_;
-
-	local $ENV{PATH} = $ENV{PATH};
-	_programs(undef, undef, undef, $limits);
-	return _server($name, { PATH => $ENV{PATH} }, %params);
+	return _gateway_server($name, [ undef, undef, undef, $limits ], %params);
 }
 
 package Preload::Server;

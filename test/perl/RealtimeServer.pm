@@ -302,6 +302,23 @@ sub gateway_of
 	return undef;
 }
 
+# Two clients that $make->() makes, each at another gateway; the first one made
+# comes first.
+sub clients_apart
+{
+	my ($self, $make) = @_;
+	my $one = $make->();
+	my $at = $self->gateway_of($one);
+	my $other = wait_for(
+		sub {
+			my $client = $make->();
+			return $self->gateway_of($client) != $at ? $client : undef;
+		},
+		'a client at another gateway');
+
+	return ($one, $other);
+}
+
 # Memory of a process in kB: a field of /proc/<pid>/status, 0 if it is gone or
 # its memory says nothing (SanitizedPrograms.pm).
 sub memory_kb

@@ -58,10 +58,11 @@ sub connect
 	return $self;
 }
 
-sub handshake { return $_[0]{handshake}; }
-sub id        { return $_[0]{id}; }
-sub ws        { return $_[0]{ws}; }
-sub pings     { return $_[0]{pings}; }
+sub handshake  { return $_[0]{handshake}; }
+sub id         { return $_[0]{id}; }
+sub ws         { return $_[0]{ws}; }
+sub pings      { return $_[0]{pings}; }
+sub local_port { return $_[0]{ws}->local_port; }
 
 # Send a text packet, type of Engine.IO included, or an attachment.
 sub say

@@ -18,20 +18,8 @@ $server->sql("INSERT INTO realtime.channels (pattern) VALUES ('chat')");
 $server->sql('CREATE POLICY hear ON realtime.messages FOR SELECT TO authenticated USING (true)');
 wait_for(sub { $server->stat('gateways') == 2 }, 'both gateways');
 
-# A client of each gateway.
-sub on_each
 {
-	my ($first, $second, $socket) = @_;
-	my $one = $first->();
-	my $other;
-
-	do { $other = $second->(); } until $server->gateway_of($socket->($other)) != $server->gateway_of($socket->($one));
-	return ($one, $other);
-}
-
-{
-	my $come = sub { $server->client };
-	my ($one, $other) = on_each($come, $come, sub { $_[0] });
+	my ($one, $other) = $server->clients_apart(sub { $server->client });
 	my $member = PresenceView->join($one, 'room', key => 'member');
 
 	is($member->track({ id => $slow }), 'ok', 'tracked');
@@ -41,10 +29,12 @@ sub on_each
 }
 
 {
-	my ($member, $other) = on_each(
-		(map { my $sub = $_; sub { SocketIoClient->connect(port => $server->port,
-			auth => { token => $server->token(role => 'authenticated', sub => $sub) }) } } $slow, $quick),
-		sub { $_[0]->ws });
+	my @subs = ($slow);
+	my ($member, $other) = $server->clients_apart(
+		sub {
+			SocketIoClient->connect(port => $server->port,
+				auth => { token => $server->token(role => 'authenticated', sub => shift @subs // $quick) });
+		});
 
 	is($member->ask('realtime:subscribe', { channel => 'chat' })->{ok}, JSON::PP::true, 'subscribed');
 	is_deeply([ map { $_->{presenceId} } @{ $other->ask('realtime:subscribe', { channel => 'chat', presence => JSON::PP::false })->{presence}{members} } ],

@@ -32,21 +32,6 @@ sub member
 		auth => { token => $server->token(role => 'authenticated', sub => $sub // uuid()) }, @more);
 }
 
-# A client on each gateway.
-sub member_on_each
-{
-	my ($make) = @_;
-	my %on;
-	wait_for(
-		sub {
-			my $client = $make->();
-			$on{ $server->gateway_of($client->ws) } //= $client;
-			return keys %on == 2;
-		},
-		'clients on both gateways');
-	return map { $on{$_} } sort keys %on;
-}
-
 sub ids { return join ' ', sort map { $_->{presenceId} } @{ $_[0] }; }
 
 #
@@ -97,7 +82,7 @@ sub ids { return join ' ', sort map { $_->{presenceId} } @{ $_[0] }; }
 # Publishing
 #
 {
-	my ($one, $two) = member_on_each(\&member);
+	my ($one, $two) = $server->clients_apart(\&member);
 	my $count = 3000;
 
 	$_->subscribe('chat:bulk', presence => JSON::PP::false) for $one, $two;
@@ -184,9 +169,9 @@ sub ids { return join ' ', sort map { $_->{presenceId} } @{ $_[0] }; }
 # Presence over two gateways
 #
 {
-	my ($one, $two) = member_on_each(\&member);
+	my ($one, $two) = $server->clients_apart(\&member);
 	my $id = uuid();
-	my ($tab1, $tab2) = member_on_each(sub { member($id) });
+	my ($tab1, $tab2) = $server->clients_apart(sub { member($id) });
 
 	my $mine = $one->subscribe('chat:who')->{presence}{members}[0]{presenceId};
 	$two->subscribe('chat:who', presence => JSON::PP::false);
